@@ -1,0 +1,144 @@
+"""What a machine of the lab can do for the controllers that run on it: the seam between Kubernetes and the kernel.
+
+The controllers (IPAM, endpoint slices, election, kubelet) see the API over HTTP and the network only through these
+protocols; `lab.world` implements them with namespaces, nft and AF_PACKET. Standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Forwarding(StrEnum):
+    """How a frontend reaches a backend on another node."""
+
+    SNAT = "snat"
+    DSR = "dsr"
+
+
+class NoBackend(StrEnum):
+    """What a frontend without a usable backend does (Cilium `service-no-backend-response`)."""
+
+    REJECT = "reject"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A backend of a frontend: Pod address, target port, and the node it runs on (may be unknown)."""
+
+    address: str
+    port: int
+    node: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frontend:
+    """One VIP:port/protocol as every node's datapath knows it. `protocol` is "TCP" or "UDP".
+
+    `targets` are all usable backends of the VIP's family; with `local_only` a node uses only those on itself
+    (externalTrafficPolicy: Local). `source_ranges`: empty means everyone.
+    """
+
+    vip: str
+    port: int
+    protocol: str
+    targets: tuple[Target, ...]
+    forwarding: Forwarding
+    no_backend: NoBackend
+    local_only: bool = False
+    source_ranges: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodLink:
+    """A Pod's place in the network: addresses and an open file descriptor of its network namespace."""
+
+    name: str
+    netns: int
+    addresses: tuple[str, ...]
+
+
+class Process(Protocol):
+    """A process in a namespace of the lab."""
+
+    pid: int
+
+    async def wait(self) -> int:
+        """The exit status (negative: the signal that ended it)."""
+        ...
+
+    def signal(self, number: int) -> None:
+        """Send a signal; a process that is gone already is no error."""
+        ...
+
+
+class NodeDriver(Protocol):
+    """One node: its NIC, its datapath, its Pods' links."""
+
+    name: str
+    addresses: tuple[str, ...]
+    mac: str
+    interfaces: tuple[str, ...]
+
+    def announce(self, addresses: frozenset[str], *, gratuitous: bool = True) -> None:
+        """Answer who-has and neighbour solicitations for exactly these; new ones are announced once when `gratuitous`."""
+        ...
+
+    async def program(self, frontends: Sequence[Frontend]) -> None:
+        """Replace the node's load-balancing datapath by these frontends, in one transaction."""
+        ...
+
+    async def drop_traffic(self, addresses: frozenset[str]) -> None:
+        """Drop every packet to these addresses at the NIC although ARP still works; the empty set ends it."""
+        ...
+
+    def attach_pod(self, name: str) -> PodLink:
+        """Give a Pod a network namespace, a link and addresses of this node's Pod ranges."""
+        ...
+
+    def detach_pod(self, name: str) -> None:
+        """Take all that away; unknown names are no error."""
+        ...
+
+    async def spawn(
+        self,
+        argv: Sequence[str],
+        *,
+        netns: int,
+        env: Mapping[str, str],
+        binds: Sequence[tuple[str, str]] = (),
+        output: int | None = None,
+    ) -> Process:
+        """Start a process without privileges in a Pod's namespace.
+
+        `binds` are (source directory, mount path) pairs, read-only, seen by this process only; `output` is a file descriptor for
+        its stdout and stderr.
+        """
+        ...
+
+
+class SwitchDriver(Protocol):
+    """The switch and the machines on it that belong to no cluster."""
+
+    async def limit_frames(self, node: str | None, max_bytes: int | None) -> None:
+        """Silently drop IP packets longer than `max_bytes` at this node's port (None: every node's); None ends it."""
+        ...
+
+    async def lose(self, node: str | None, percent: int) -> None:
+        """Drop this share of IP packets (not ARP, not NDP) at this node's port (None: every node's), both ways; 0 ends it."""
+        ...
+
+    def foreign(self, addresses: frozenset[str]) -> None:
+        """The foreign host owns exactly these addresses too: answers ARP/NDP for them and serves a page of its own on every port."""
+        ...
+
+
+class World(Protocol):
+    """Everything below Kubernetes."""
+
+    nodes: tuple[NodeDriver, ...]
+    switch: SwitchDriver
