@@ -1,0 +1,31 @@
+# Two commands are the law: `make demo` shows the main job, `make test` proves it. Both set up what they need; second runs reuse it.
+VENV := .venv
+BIN  := $(VENV)/bin
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+
+help: ## say what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+
+$(VENV)/.ready: pyproject.toml .ci/prepare
+	@.ci/prepare $(VENV)
+
+demo: $(VENV)/.ready ## boot the lab, run l2probe in it, show the report
+	@.ci/prepare $(VENV) nft
+	@$(BIN)/l2probe run --lab
+
+test: $(VENV)/.ready lint ## run all tests
+	@.ci/prepare $(VENV) nft kubectl
+	@L2PROBE_KUBECTL="$$(ls $(CURDIR)/$(VENV)/kubectl/*/kubectl 2>/dev/null | tr '\n' ':')" $(BIN)/python -m pytest -n 2 --dist loadgroup -q $(ARGS)
+
+lint: $(VENV)/.ready ## ruff and mypy --strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(VENV)/.ready ## the speed goals, as ratios and counted waits
+	@.ci/prepare $(VENV) nft
+	@$(BIN)/python -m tests.bench
+
+clean: ## remove what make made
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
