@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class L2ProbeError(Exception):
-    """We could not observe. `message` says what and where in the past tense, `hint` what to do about it. Exit code 2."""
+    """We could not observe. `message`: what and where, in the past tense; `hint`: what to do about it. Exit code 2."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

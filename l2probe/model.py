@@ -13,7 +13,7 @@ from typing import Generic, NewType, TypeVar
 Ip = NewType("Ip", str)
 """An IPv4 or IPv6 address in its canonical text form (`str(ipaddress.ip_address(...))`)."""
 Mac = NewType("Mac", str)
-"""An Ethernet address, lower case, colons: `02:00:00:00:00:01`."""
+"""An Ethernet address in lower case with colons, as in 02:00:00:00:00:01."""
 NodeName = NewType("NodeName", str)
 """A Kubernetes Node's metadata.name."""
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 class Verdict(StrEnum):
     """How good it is; declared best to worst, so the report's verdict is the worst of its findings."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - a verdict, no password
     WARN = "warn"
     UNKNOWN = "unknown"
     FAIL = "fail"
@@ -73,7 +73,7 @@ class Outcome(StrEnum):
 
 
 class Source(StrEnum):
-    """Does the Pod see the client's own address?"""
+    """When the Pod sees the client's own address."""
 
     ALWAYS = "always"
     ON_ANNOUNCER_ONLY = "on-announcer-only"
@@ -135,7 +135,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A cluster node. `schedulable`: no `spec.unschedulable` and no NoSchedule taint that an echo Pod lacks a toleration for."""
+    """A cluster node. `schedulable`: not cordoned, and no NoSchedule taint that an echo Pod does not tolerate."""
 
     name: NodeName
     addresses: tuple[Ip, ...]
@@ -195,8 +195,8 @@ class Pod:
 class Claim:
     """What the control plane says about who announces a Service; never what is true.
 
-    `source` names the object ("Lease kube-system/cilium-l2announce-shop-web"). `why_nobody` is set when `holder` is None
-    and the control plane tells the reason.
+    `source` names the object ("Lease kube-system/cilium-l2announce-a-b"). `why_nobody`: the reason that the control
+    plane gives when `holder` is None.
     """
 
     implementation: str
@@ -223,7 +223,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """One term of a label selector, matchLabels written as operator In: key, operator (In NotIn Exists DoesNotExist), values."""
+    """One term of a label selector: key, operator (In, NotIn, Exists, DoesNotExist), values; matchLabels become In."""
 
     key: str
     operator: str
@@ -232,7 +232,7 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnnouncementPolicy:
-    """What may be announced from where (CiliumL2AnnouncementPolicy, MetalLB L2Advertisement). Selector None: selects all."""
+    """What may be announced from where (CiliumL2AnnouncementPolicy, L2Advertisement). Selector None: selects all."""
 
     name: str
     load_balancer_ips: bool
@@ -265,8 +265,8 @@ class Cluster:
 class NeighbourReply:
     """One frame that told who has an address: an ARP reply or request whose sender is `ip`, or an NDP advertisement.
 
-    `mac` is the advertised hardware address, `frame_mac` the Ethernet source. `node`: whose MAC that is, None when no node
-    owned it. `op`: reply, request (ARP), advertisement (NDP). `asked`: broadcast, unicast, multicast, or None if unsolicited.
+    `mac` is the advertised hardware address, `frame_mac` the Ethernet source. `node`: whose MAC that is, None when no
+    node owned it. `op`: reply, request (ARP), advertisement (NDP). `asked`: broadcast, unicast, multicast or None.
     """
 
     at: float
@@ -283,9 +283,9 @@ class NeighbourReply:
 class Exchange:
     """One question to a VIP and what came of it; a timeout is a value, never an exception.
 
-    `seen` is the client address that the Pod saw. `sent_mac` is where our first frame went, `reply_mac` who sent the first
-    frame back (the SYN-ACK or the datagram); both None without a raw socket. `payload_bytes`: TCP or UDP payload sent.
-    `icmp` is (type, code) of a refusal.
+    `seen` is the client address that the Pod saw. `sent_mac` is where our first frame went, `reply_mac` who sent the
+    first frame back (the SYN-ACK or the datagram); both None without a raw socket. `payload_bytes`: TCP or UDP payload
+    sent. `icmp` is (type, code) of a refusal.
     """
 
     at: float
@@ -315,10 +315,10 @@ class Exchange:
 class Trial:
     """One question put to one of our own Services with its backend in one place.
 
-    `target` is the only Pod the Service pointed at (None: all of them). `announcer`: the node that the wire showed when the
-    target was chosen. `replies` and `exchanges`: None not looked, () nothing. `observed_seconds`: how long the wire was
-    watched after the Service pointed at the target; `settled`: the cluster demonstrably had its chance to react in that time
-    (for Cilium: the same holder renewed its lease after the change, or another took it).
+    `target` is the only Pod the Service pointed at (None: all of them). `announcer`: the node that the wire showed when
+    the target was chosen. `observed_seconds`: how long the wire was watched after the Service pointed at the target;
+    `settled`: the cluster demonstrably had its chance to react in that time (for Cilium: the same holder renewed its
+    lease after the change, or another took it).
     """
 
     name: str
@@ -339,8 +339,8 @@ class Trial:
 class Evidence:
     """All that was observed. From here on there is no I/O and no clock.
 
-    `node_replies`: answers to who-has for the nodes' own addresses, which map MACs to nodes and show that the interface can
-    hear at all. `required`: capabilities without which the user calls the cluster broken (`--require`, a suite's `require`).
+    `node_replies`: answers to who-has for the nodes' own addresses, which map MACs to nodes and show that the interface
+    can hear at all. `required`: capabilities without which the user calls the cluster broken.
     """
 
     cluster: Cluster

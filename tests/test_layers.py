@@ -22,8 +22,8 @@ ALLOWED = {
     "report": {"model", "errors", "judge"},
     "observe": {"model", "errors", "announcers"},
     "lab": {"model", "errors"},
-    "run": {"model", "errors", "judge", "suites", "workload", "announcers"},
-    "cli": {"model", "errors", "judge", "suites", "workload", "announcers", "report", "observe", "lab", "run", "catalogue"},
+    "run": {"model", "errors", "judge", "suites", "workload", "announcers", "observe"},
+    "cli": {"model", "errors", "judge", "suites", "workload", "report", "observe", "lab", "run"},
 }
 
 # Each foreign library is imported here and nowhere else.

@@ -68,7 +68,7 @@ class Process(Protocol):
     pid: int
 
     async def wait(self) -> int:
-        """The exit status (negative: the signal that ended it)."""
+        """Return the exit status (negative: the signal that ended it)."""
         ...
 
     def signal(self, number: int) -> None:
@@ -85,7 +85,7 @@ class NodeDriver(Protocol):
     interfaces: tuple[str, ...]
 
     def announce(self, addresses: frozenset[str], *, gratuitous: bool = True) -> None:
-        """Answer who-has and neighbour solicitations for exactly these; new ones are announced once when `gratuitous`."""
+        """Answer who-has and solicitations for exactly these; new ones are announced once when `gratuitous`."""
         ...
 
     async def program(self, frontends: Sequence[Frontend]) -> None:
@@ -115,8 +115,8 @@ class NodeDriver(Protocol):
     ) -> Process:
         """Start a process without privileges in a Pod's namespace.
 
-        `binds` are (source directory, mount path) pairs, read-only, seen by this process only; `output` is a file descriptor for
-        its stdout and stderr.
+        `binds` are (source directory, mount path) pairs, read-only, seen by this process only; `output` is a file
+        descriptor for its stdout and stderr.
         """
         ...
 
@@ -125,15 +125,15 @@ class SwitchDriver(Protocol):
     """The switch and the machines on it that belong to no cluster."""
 
     async def limit_frames(self, node: str | None, max_bytes: int | None) -> None:
-        """Silently drop IP packets longer than `max_bytes` at this node's port (None: every node's); None ends it."""
+        """Silently drop longer IP packets at this node's port (None: every node's); `max_bytes` None ends it."""
         ...
 
     async def lose(self, node: str | None, percent: int) -> None:
-        """Drop this share of IP packets (not ARP, not NDP) at this node's port (None: every node's), both ways; 0 ends it."""
+        """Drop this share of IP packets (not ARP, not NDP) at this node's port (None: every node's); 0 ends it."""
         ...
 
     def foreign(self, addresses: frozenset[str]) -> None:
-        """The foreign host owns exactly these addresses too: answers ARP/NDP for them and serves a page of its own on every port."""
+        """Make the foreign host own exactly these addresses too: it answers ARP and NDP and serves its own page."""
         ...
 
 

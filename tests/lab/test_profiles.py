@@ -24,8 +24,13 @@ class Expected:
 
 
 def all_flows(value: str, flows: tuple[str, ...] = FLOWS) -> dict[str, str]:
-    """The same value for each flow."""
+    """Return the same value for each flow."""
     return dict.fromkeys(flows, value)
+
+
+def said(capability: dict[str, object], flows: tuple[str, ...]) -> dict[str, object]:
+    """Return what the report says of these flows."""
+    return {flow: capability[flow] for flow in flows}
 
 
 HYBRID = {flow: "always" if flow.startswith("tcp") else "on-announcer-only" for flow in FLOWS}
@@ -52,9 +57,9 @@ def test_run_learns_what_the_cluster_does(l2probe: Command, profile: str) -> Non
 
     assert capabilities["announced_by"] in {"node-1", "node-2", "node-3"}
     assert capabilities["exclusive"] is True
-    assert {flow: capabilities["reachable"][flow] for flow in expected.flows} == dict.fromkeys(expected.flows, True)
-    assert {flow: capabilities["source"][flow] for flow in expected.flows} == expected.source
-    assert {flow: capabilities["local_policy"][flow] for flow in expected.flows} == all_flows(expected.local, expected.flows)
+    assert said(capabilities["reachable"], expected.flows) == dict.fromkeys(expected.flows, True)
+    assert said(capabilities["source"], expected.flows) == expected.source
+    assert said(capabilities["local_policy"], expected.flows) == all_flows(expected.local, expected.flows)
     assert capabilities["largest_payload_bytes"] >= 1452
     assert set(ran.codes) == expected.findings
     assert ran.worst <= {"warn"}
