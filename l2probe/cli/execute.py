@@ -1,0 +1,81 @@
+"""Wiring: the run's edges made of the real things, and what is printed before, while and after it runs."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+import time
+from datetime import UTC, datetime
+from functools import partial
+
+import click
+
+from l2probe.cli import COULD_NOT_TELL, last_words
+from l2probe.cli.deliver import exit_code, show, write_junit
+from l2probe.cli.progress import Progress
+from l2probe.cli.signals import interruptible
+from l2probe.cli.wanted import Wanted
+from l2probe.judge import conclude
+from l2probe.model import Verdict
+from l2probe.observe.kube import connect
+from l2probe.observe.mapping import map_nodes
+from l2probe.observe.traffic import Traffic
+from l2probe.observe.vantage import vantage
+from l2probe.observe.wire import open_wire
+from l2probe.run import Ran, run
+from l2probe.run.edges import Edges
+from l2probe.run.plan import Plan
+from l2probe.run.teardown import command as cleanup_command
+
+
+def against_cluster(plan: Plan, wanted: Wanted, argv: list[str]) -> int:
+    """Run against the cluster of the kubeconfig, show the report, and return the exit code."""
+    progress = Progress(quiet=wanted.quiet, verbose=wanted.verbose)
+    started, clock = datetime.now(UTC), time.monotonic()
+    try:
+        with interruptible(_left_behind(plan, argv)) as interrupted:
+            ran = run(plan, _edges(wanted, progress, interrupted))
+    finally:
+        progress.clear()
+    report = conclude(
+        ran.evidence,
+        started=started.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        duration_seconds=round(time.monotonic() - clock, 3),
+        command=shlex.join(["l2probe", *argv]),
+    )
+    show(report, wanted.output, wanted.color)
+    if wanted.junit_file:
+        write_junit(report, wanted.junit_file)
+    code = exit_code(report, strict=wanted.strict)
+    return _mention_leftover(plan, ran, code, broken=report.verdict is Verdict.FAIL)
+
+
+def _edges(wanted: Wanted, progress: Progress, interrupted: threading.Event) -> Edges:
+    api = connect(kubeconfig=wanted.kubeconfig, context=wanted.context, request_timeout=wanted.request_timeout)
+    return Edges(
+        api=api,
+        vantage=partial(vantage, interface=wanted.interface),
+        open_wire=open_wire,
+        map_nodes=map_nodes,
+        traffic=Traffic,
+        now=time.time,
+        pause=threading.Event().wait,
+        say=progress,
+        interrupted=interrupted,
+    )
+
+
+def _left_behind(plan: Plan, argv: list[str]) -> tuple[str, str]:
+    said = f"Left at once; namespace {plan.workload.namespace} may still be there."
+    return last_words(argv, said, f"Remove it with `{cleanup_command(plan.workload.run)}`.")
+
+
+def _mention_leftover(plan: Plan, ran: Ran, code: int, *, broken: bool) -> int:
+    """Say what is still there; a run that could not clean up is never a success."""
+    remedy = f"Remove it with `{cleanup_command(plan.workload.run)}`."
+    if ran.leftover:
+        click.echo(f"error: {ran.leftover}\nhint: {remedy}", err=True)
+        return 1 if broken else COULD_NOT_TELL
+    if plan.keep:
+        click.echo(f"Kept namespace {plan.workload.namespace}. {remedy}", err=True)
+    return code

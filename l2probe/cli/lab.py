@@ -1,0 +1,139 @@
+"""`l2probe lab`: the miniature cluster that stays until it is told to go. Parses and prints; `l2probe.lab` works."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import click
+
+from l2probe.cli import help_instead
+
+output_option = click.option(
+    "-o", "--output", type=click.Choice(("table", "json")), default="table", show_default=True, help="How to show it."
+)
+PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+
+@click.group(
+    "lab",
+    short_help="A miniature cluster of network namespaces to learn and to try in.",
+    invoke_without_command=True,
+)
+@click.pass_context
+def command(ctx: click.Context) -> int:
+    """Run a miniature cluster of network namespaces: no root, no Docker. `lab up` stays until `lab down`."""
+    return help_instead(ctx)
+
+
+@command.command()
+@click.option("--profile", default="cilium-1.19-dsr", show_default=True, metavar="NAME", help="What the lab plays.")
+@click.option("--fault", "faults", multiple=True, metavar="NAME", help="Break it in this way first; repeatable.")
+def up(profile: str, faults: tuple[str, ...]) -> int:
+    """Start the lab and leave it running."""
+    from l2probe.lab import session  # noqa: PLC0415 - brings the lab's libraries
+
+    show_status(asdict(session.up(profile, faults)), "table")
+    return 0
+
+
+@command.command()
+def down() -> int:
+    """Stop the running lab; nothing of it stays."""
+    from l2probe.lab import session  # noqa: PLC0415 - brings the lab's libraries
+
+    click.echo("The lab is down." if session.down() else "No lab was running.")
+    return 0
+
+
+@command.command()
+@output_option
+def status(output: str) -> int:
+    """Say which lab is running; exit code 1 when none is."""
+    from l2probe.lab import session  # noqa: PLC0415 - brings the lab's libraries
+
+    running = session.status()
+    if running is None:
+        click.echo("null" if output == "json" else "No lab is running.")
+        return 1
+    show_status(asdict(running), output)
+    return 0
+
+
+def show_status(fields: Mapping[str, object], output: str) -> None:
+    """Print what is known of the running lab."""
+    if output == "json":
+        click.echo(json.dumps(fields))
+        return
+    width = max(len(name) for name in fields)
+    for name, value in fields.items():
+        text = ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+        click.echo(f"{name:<{width}}  {text}".rstrip())
+
+
+@command.command()
+def shell() -> int:
+    """Open a shell on the lab's client machine, with KUBECONFIG set."""
+    from l2probe.lab import session  # noqa: PLC0415 - brings the lab's libraries
+
+    return session.inside([])
+
+
+@command.command(context_settings=PASS_ON, short_help="Run kubectl against the lab.")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def kubectl(args: tuple[str, ...]) -> int:
+    """Run kubectl against the lab, e.g. `l2probe lab kubectl get pods -A`."""
+    from l2probe.lab import session  # noqa: PLC0415 - brings the lab's libraries
+
+    return session.inside(["kubectl", *args])
+
+
+@command.command()
+@output_option
+def profiles(output: str) -> int:
+    """List the clusters that the lab can play."""
+    from l2probe.lab.profiles import PROFILES  # noqa: PLC0415 - only here
+
+    _table({name: profile.about for name, profile in PROFILES.items()}, output)
+    return 0
+
+
+@command.command()
+@output_option
+def faults(output: str) -> int:
+    """List the ways in which the lab can be broken."""
+    from l2probe.lab.faults import FAULTS  # noqa: PLC0415 - only here
+
+    _table({name: fault.about for name, fault in FAULTS.items()}, output)
+    return 0
+
+
+def _table(rows: Mapping[str, str], output: str) -> None:
+    if output == "json":
+        click.echo(json.dumps([{"name": name, "about": about} for name, about in rows.items()]))
+        return
+    width = max(len(name) for name in rows)
+    for name, about in rows.items():
+        click.echo(f"{name:<{width}}  {about}")
+
+
+@command.command()
+@click.argument("name")
+def fault(name: str) -> int:
+    """Break the running lab in one way; `lab faults` lists the ways."""
+    from l2probe.lab import session  # noqa: PLC0415 - brings the lab's libraries
+
+    session.fault(name)
+    click.echo(f"Fault {name} is on; `l2probe lab heal` ends it.")
+    return 0
+
+
+@command.command()
+def heal() -> int:
+    """End every fault of the running lab."""
+    from l2probe.lab import session  # noqa: PLC0415 - brings the lab's libraries
+
+    session.heal()
+    click.echo("The lab is whole again.")
+    return 0

@@ -1,0 +1,116 @@
+"""Options that several commands share, so that they are the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from l2probe.suites import REQUIRABLE
+from l2probe.workload.manifests import Toleration
+
+F = TypeVar("F", bound=Callable[..., Any])
+OUTPUTS = ("table", "wide", "json", "yaml")
+
+
+def stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Return one decorator that adds these options in this order."""
+
+    def add(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+def cluster_options(function: F) -> F:
+    """Add the options that say which cluster."""
+    return stacked(
+        click.option("--context", metavar="NAME", help="Context of the kubeconfig (default: its current one)."),
+        click.option(
+            "--kubeconfig", metavar="FILE", help="Path of the kubeconfig (default: $KUBECONFIG, ~/.kube/config)."
+        ),
+        click.option(
+            "--request-timeout",
+            type=click.FloatRange(0.1, 300),
+            default=10.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="Bound of each request to the API server.",
+        ),
+    )(function)
+
+
+def report_options(function: F) -> F:
+    """Add the options that say how a report is shown, and what counts as failed."""
+    return stacked(
+        click.option(
+            "-o",
+            "--output",
+            type=click.Choice(OUTPUTS),
+            default="table",
+            show_default=True,
+            help="How to show the report.",
+        ),
+        click.option(
+            "--junit-file",
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="Also write the report as JUnit XML.",
+        ),
+        click.option("--strict", is_flag=True, help="Exit with 1 on warnings too."),
+        click.option(
+            "--color",
+            type=click.Choice(("auto", "always", "never")),
+            default="auto",
+            show_default=True,
+            help="Colours: on a terminal, always or never. NO_COLOR is honoured.",
+        ),
+    )(function)
+
+
+def talk_options(function: F) -> F:
+    """Add -v and -q."""
+    return stacked(
+        click.option("-v", "--verbose", is_flag=True, help="Show every step on stderr, and tracebacks of crashes."),
+        click.option("-q", "--quiet", is_flag=True, help="Show no progress on stderr."),
+    )(function)
+
+
+def labels(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Parse KEY=VALUE[,KEY=VALUE]; raises click.BadParameter."""
+    del ctx, param
+    pairs = []
+    for text in (part for entry in given for part in entry.split(",")):
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise click.BadParameter(f"{text!r} is not KEY=VALUE.")
+        pairs.append((key, value))
+    return tuple(pairs)
+
+
+def tolerations(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[Toleration, ...]:
+    """Parse KEY[=VALUE][:EFFECT] as in kubectl taint; raises click.BadParameter."""
+    del ctx, param
+    return tuple(_toleration(text) for text in given)
+
+
+def _toleration(text: str) -> Toleration:
+    rest, _, effect = text.partition(":")
+    key, equals, value = rest.partition("=")
+    if not key or effect not in {"", "NoSchedule", "PreferNoSchedule", "NoExecute"}:
+        raise click.BadParameter(f"{text!r} is not KEY[=VALUE][:NoSchedule|PreferNoSchedule|NoExecute].")
+    return Toleration(key=key, value=value if equals else None, effect=effect)
+
+
+def requirements(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Parse NAME[,NAME] of capabilities; raises click.BadParameter."""
+    del ctx, param
+    names = [name for entry in given for name in entry.split(",")]
+    for name in names:
+        if name not in REQUIRABLE:
+            raise click.BadParameter(f"{name!r} is no capability; allowed: {', '.join(REQUIRABLE)}.")
+    return tuple(names)

@@ -1,0 +1,50 @@
+"""The command line of `run` as a plan: suites read, identities drawn, nothing asked of any cluster."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from l2probe.cli.wanted import Wanted
+from l2probe.errors import UsageError
+from l2probe.run.plan import Plan
+from l2probe.run.process import this
+from l2probe.suites import DEFAULT, Suite, load
+from l2probe.workload.manifests import Workload
+
+LIFETIME_SECONDS = 15 * 60
+"""When a killed run's namespace counts as abandoned: longer than any run takes after its waits."""
+
+
+def plan_of(wanted: Wanted) -> Plan:
+    """Return the plan for this command line; raises SuiteError and UsageError."""
+    suites = tuple(load(reference) for reference in wanted.suites or (DEFAULT,))
+    _distinct(suites)
+    selector = {pair: None for suite in suites for pair in suite.node_selector} | dict.fromkeys(wanted.node_selector)
+    required = dict.fromkeys((*(name for suite in suites for name in suite.require), *wanted.required))
+    expires = datetime.now(UTC) + timedelta(seconds=LIFETIME_SECONDS + wanted.timeout)
+    workload = Workload(
+        run=secrets.token_hex(4),
+        secret=secrets.token_hex(32),
+        expires=expires.isoformat(timespec="seconds"),
+        process=this(),
+        image=wanted.image,
+        node_selector=tuple(selector),
+        tolerations=wanted.taints,
+    )
+    return Plan(
+        suites=suites,
+        workload=workload,
+        timeout=wanted.timeout,
+        required=tuple(required),
+        keep=wanted.keep,
+        pcap=wanted.pcap,
+    )
+
+
+def _distinct(suites: Sequence[Suite]) -> None:
+    names = [suite.name for suite in suites]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"Suite {twice[0]} was named twice.", "Name each suite once.")

@@ -1,0 +1,188 @@
+"""`l2probe run`: its options, and which of its ways they ask for (a list, manifests, a lab, a cluster)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from l2probe.cli.options import cluster_options, labels, report_options, requirements, talk_options, tolerations
+from l2probe.cli.wanted import Wanted
+from l2probe.workload.manifests import IMAGE
+
+if TYPE_CHECKING:
+    from l2probe.run.plan import Plan
+
+LAB_OPTIONS = frozenset({"lab", "profile", "faults"})
+DEFAULT_PROFILE = "cilium-1.19-dsr"
+
+
+def _suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    add: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
+        click.option("--list", "listing", is_flag=True, help="List the shipped suites and leave."),
+        click.option(
+            "--require",
+            "required",
+            multiple=True,
+            callback=requirements,
+            metavar="LIST",
+            help="Capabilities whose absence is a failure, e.g. source,local.",
+        ),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(1, 3600),
+            default=60.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="How long Services and Pods may take to come up.",
+        ),
+        click.option("--interface", metavar="NAME", help="Interface to look from (default: by the route)."),
+        click.option(
+            "--pcap",
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="Save the frames that the verdict rests on.",
+        ),
+    )
+    for option in reversed(add):
+        function = option(function)
+    return function
+
+
+def _workload_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    add: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
+        click.option("--image", default=IMAGE, show_default=True, help="Image of the echo Pods; it needs python3."),
+        click.option(
+            "--node-selector",
+            multiple=True,
+            callback=labels,
+            metavar="KEY=VALUE",
+            help="Only nodes with this label take echo Pods.",
+        ),
+        click.option(
+            "--toleration",
+            "taints",
+            multiple=True,
+            callback=tolerations,
+            metavar="KEY[=VALUE][:EFFECT]",
+            help="A taint that echo Pods tolerate.",
+        ),
+        click.option("--dry-run", is_flag=True, help="Print the manifests as YAML and touch nothing."),
+        click.option("--keep", is_flag=True, help="Keep what the run created."),
+    )
+    for option in reversed(add):
+        function = option(function)
+    return function
+
+
+def _lab_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    add: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
+        click.option("--lab", is_flag=True, help="Run against a fresh miniature cluster on this machine."),
+        click.option("--profile", metavar="NAME", help=f"What the lab plays (default: {DEFAULT_PROFILE})."),
+        click.option(
+            "--fault", "faults", multiple=True, metavar="NAME", help="Break the lab in this way first; repeatable."
+        ),
+    )
+    for option in reversed(add):
+        function = option(function)
+    return function
+
+
+@click.command("run", short_help="Prove announcer, reachability, client address and policy Local.")
+@click.argument("suites", nargs=-1, metavar="[SUITE|FILE]...")
+@_suite_options
+@report_options
+@cluster_options
+@_workload_options
+@_lab_options
+@talk_options
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> int:  # noqa: ANN401 - click's own values, made typed by Wanted
+    """Prove who announces a LoadBalancer address, whether traffic arrives, whether the Pod sees the real client, and
+    what externalTrafficPolicy Local does. Deploys echo Pods and Services in a namespace of its own and removes it.
+
+    SUITE is a shipped suite (see --list), FILE a suite of yours; the default is smoke.
+    """  # noqa: D205 - click shows the paragraph
+    wanted = Wanted(**given)
+    if wanted.listing:
+        return _list(wanted.output)
+    if wanted.lab and not wanted.dry_run:
+        return _in_lab(ctx, wanted)
+    if (wanted.profile or wanted.faults) and not wanted.lab:
+        raise click.UsageError("--profile and --fault need --lab.")
+    from l2probe.cli.planning import plan_of  # noqa: PLC0415 - reads suites
+
+    plan = plan_of(wanted)
+    if wanted.dry_run:
+        return _dry_run(plan, wanted.output)
+    from l2probe.cli.execute import against_cluster  # noqa: PLC0415 - brings the edges' libraries
+
+    return against_cluster(plan, wanted, ctx.obj)
+
+
+def _dry_run(plan: Plan, output: str) -> int:
+    """Print the manifests; needs no cluster."""
+    from l2probe.cli.dry_run import documents  # noqa: PLC0415 - only here
+    from l2probe.run.plan import everything  # noqa: PLC0415 - only here
+
+    click.echo(documents(everything(plan), output).rstrip("\n"))
+    return 0
+
+
+def _list(output: str) -> int:
+    from l2probe.suites import shipped  # noqa: PLC0415 - reads YAML
+
+    suites = shipped()
+    if output == "json":
+        import json  # noqa: PLC0415 - only here
+
+        click.echo(json.dumps([{"suite": suite.name, "about": suite.about} for suite in suites]))
+        return 0
+    width = max(len(suite.name) for suite in suites)
+    for suite in suites:
+        click.echo(f"{suite.name:<{width}}  {suite.about}")
+    return 0
+
+
+def _in_lab(ctx: click.Context, wanted: Wanted) -> int:
+    """Boot a lab and run the same command line, without the lab's options, in its client."""
+    if wanted.kubeconfig or wanted.context:
+        raise click.UsageError("--lab brings its own cluster; leave --kubeconfig and --context out.")
+    from l2probe.lab.session import run_inside  # noqa: PLC0415 - brings the lab's libraries
+
+    typed: list[str] = ctx.obj
+    name = ctx.info_name or "run"
+    argv = [name, *unparse(ctx, typed[typed.index(name) + 1 :], without=LAB_OPTIONS)]
+    return run_inside(argv, profile=wanted.profile or DEFAULT_PROFILE, faults=wanted.faults)
+
+
+def unparse(ctx: click.Context, argv: list[str], *, without: frozenset[str]) -> list[str]:
+    """Return the words of a command line again as they were typed, without the options of these names."""
+    raw, _, _ = ctx.command.make_parser(ctx).parse_args(list(argv))
+    words: list[str] = []
+    arguments: list[str] = []
+    for param in ctx.command.params:
+        texts = _texts(raw.get(param.name or ""))
+        if param.name in without:
+            continue
+        if isinstance(param, click.Argument):
+            arguments += texts
+        else:
+            flag = max(param.opts, key=len)
+            words += [f"{flag}={text}" if text else flag for text in texts]
+    return [*words, "--", *arguments] if arguments else words
+
+
+def _texts(value: object) -> list[str]:
+    """Return the texts that an option was given; a flag has an empty one, and what was not given has none."""
+    match value:
+        case True:
+            return [""]
+        case str():
+            return [value]
+        case list() | tuple():
+            return [str(text) for text in value]
+        case _:
+            return []  # click has a mark of its own for what was not given

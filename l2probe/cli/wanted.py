@@ -1,0 +1,37 @@
+"""What the user wanted of `l2probe run`, typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from l2probe.workload.manifests import Toleration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The parsed command line of `run`; times in seconds."""
+
+    suites: tuple[str, ...]
+    listing: bool
+    required: tuple[str, ...]
+    timeout: float
+    interface: str | None
+    pcap: Path | None
+    output: str
+    junit_file: Path | None
+    strict: bool
+    color: str
+    context: str | None
+    kubeconfig: str | None
+    request_timeout: float
+    image: str
+    node_selector: tuple[tuple[str, str], ...]
+    taints: tuple[Toleration, ...]
+    dry_run: bool
+    keep: bool
+    lab: bool
+    profile: str | None
+    faults: tuple[str, ...]
+    verbose: bool
+    quiet: bool

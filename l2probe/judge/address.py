@@ -1,0 +1,157 @@
+"""Family A, the address: why a Service has none. All of it is read from the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from l2probe.judge.case import Case, cases, vips
+from l2probe.judge.finding import about, finding
+from l2probe.judge.versions import NAMES, names
+from l2probe.judge.words import listing
+from l2probe.model import Cluster, Condition, Evidence, Finding, Pool, Service, Verdict
+
+CONDITIONS = ("cilium.io/IPAMRequestSatisfied", "io.cilium/lb-ipam-request-satisfied")
+"""LB IPAM's Service condition, today's and the older name."""
+TAKEN = ("already_allocated", "already_allocated_incompatible_service")
+STARVED = ("no_pool", "out_of_ips", "")
+"""Reasons that a conflicting pool can cause; "" is no condition at all."""
+
+
+def pending(evidence: Evidence) -> Iterator[Case]:
+    """Yield each Service that never got an address."""
+    return (case for case in cases(evidence) if not vips(case))
+
+
+def refusal(service: Service) -> Condition | None:
+    """Return the condition in which the address management says why not, or None when it said nothing.
+
+    MetalLB sets no condition; its warning event stands here with status "Warning".
+    """
+    refusals = [
+        c for c in service.conditions if (c.type in CONDITIONS and c.status == "False") or c.status == "Warning"
+    ]
+    return refusals[0] if refusals else None
+
+
+def reason(service: Service) -> str:
+    """Return the condition's reason, or ""."""
+    said = refusal(service)
+    return said.reason if said else ""
+
+
+def observed(case: Case) -> tuple[str, ...]:
+    """Return what the API showed of a pending Service, in words."""
+    said = refusal(case.service)
+    obstacles = tuple(trial.obstacle for trial in case.trials if trial.obstacle)
+    if said is None:
+        return (f"{case.name} had no ingress address and no condition that says why.", *obstacles)
+    return (
+        f'{case.name}: {said.type} was {said.status}, reason {said.reason or "none"}: "{said.message}".',
+        *obstacles,
+    )
+
+
+def pools_seen(cluster: Cluster) -> str:
+    """Return what pools there were, in words; "" when they were not read."""
+    if cluster.pools is None:
+        return ""
+    if not cluster.pools:
+        return f"The cluster had no {names(cluster).pool}."
+    return f"Pools: {listing((pool_words(pool) for pool in cluster.pools), limit=10)}."
+
+
+def pool_words(pool: Pool) -> str:
+    """One pool: its blocks, what is left, and what is wrong with it."""
+    flags = [word for word, true in (("disabled", pool.disabled), ("conflicting", pool.conflicting)) if true]
+    left = [] if pool.available is None else [f"{pool.available} left"]
+    return f"{pool.name} ({', '.join([*pool.blocks, *left, *flags])})"
+
+
+def foreign_class(evidence: Evidence) -> Iterator[Finding]:
+    """A04: the class is served by no installed implementation, so nobody says anything at all."""
+    known = NAMES.get(evidence.cluster.implementation or "")
+    for case in pending(evidence):
+        wanted = case.service.load_balancer_class
+        if known is None or not known.serves or wanted in {None, *known.serves} or refusal(case.service):
+            continue
+        yield finding(
+            "A04",
+            Verdict.FAIL,
+            says=f'{case.name} asked for load balancer class "{wanted}", which {known.title} does not serve, '
+            "and got no address.",
+            because=observed(case),
+            remedy=f"Remove spec.loadBalancerClass (it cannot be changed in place), or use {listing(known.serves)}.",
+            subject=about(case),
+        )
+
+
+def address_taken(evidence: Evidence) -> Iterator[Finding]:
+    """A03: the requested address belongs to another Service."""
+    for case in pending(evidence):
+        said = refusal(case.service)
+        if said is None or said.reason not in TAKEN:
+            continue
+        holders = [s for s in evidence.cluster.services or () if any(f"'{vip}'" in said.message for vip in s.vips)]
+        owner = listing(f"{service.namespace}/{service.name}" for service in holders) or "another Service"
+        yield finding(
+            "A03",
+            Verdict.FAIL,
+            says=f"{case.name} got no address: the one it asked for belonged to {owner}.",
+            because=observed(case),
+            remedy="Ask for a free address, or give both Services one sharing key (not with L2 "
+            "announcements: see C07).",
+            subject=about(case),
+        )
+
+
+def pool_conflict(evidence: Evidence) -> Iterator[Finding]:
+    """A02: a pool overlaps another and hands out nothing.
+
+    It explains a pending Service when no other pool was usable.
+    """
+    pools = evidence.cluster.pools or ()
+    clashing = [pool for pool in pools if pool.conflicting]
+    if not clashing:
+        return
+    starved = [case for case in pending(evidence) if reason(case.service) in STARVED]
+    explains = bool(starved) and all(pool.conflicting or pool.disabled for pool in pools)
+    effect = f" {listing(case.name for case in starved)} got no address." if explains else ""
+    yield finding(
+        "A02",
+        Verdict.FAIL if explains else Verdict.WARN,
+        says=f"Pool {listing(pool.name for pool in clashing)} overlapped another pool and handed out no "
+        f"address.{effect}",
+        because=(pools_seen(evidence.cluster), *(line for case in starved for line in observed(case))),
+        remedy="Remove the overlap: the younger pool stays out of use until its blocks are its own.",
+        subject=about(starved[0]) if explains else None,
+    )
+
+
+def why_pending(evidence: Evidence, service: Service) -> tuple[str, str]:
+    """Return the likeliest reason in words, and its remedy."""
+    words, pools, said = names(evidence.cluster), evidence.cluster.pools, reason(service)
+    if evidence.cluster.implementation is None:
+        return ("no load balancer implementation was found", "Install one (Cilium LB IPAM, MetalLB, kube-vip).")
+    if pools == ():
+        return (f"there is no {words.pool}", f"Create a {words.pool} with addresses of this segment.")
+    if pools is not None and all(pool.disabled for pool in pools):
+        return (f"every {words.pool} is disabled", "Set spec.disabled: false on a pool.")
+    if said == "out_of_ips":
+        return ("the matching pools are used up", "Widen a pool, or delete Services that no longer need an address.")
+    if said in {"no_pool", "pool_selector_mismatch"}:
+        return ("no pool selects it", "Compare the pool's serviceSelector with the Service's labels and namespace.")
+    return ("nobody said why", f"Look at the {words.pool} objects and at the controller that hands out addresses.")
+
+
+def address_pending(evidence: Evidence) -> Iterator[Finding]:
+    """A01: no address, and why."""
+    for case in pending(evidence):
+        why, remedy = why_pending(evidence, case.service)
+        yield finding(
+            "A01",
+            Verdict.FAIL,
+            says=f"{case.name} got no address: {why}.",
+            because=(*observed(case), pools_seen(evidence.cluster)),
+            remedy=remedy,
+            subject=about(case),
+        )

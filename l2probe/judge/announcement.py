@@ -1,0 +1,318 @@
+"""Family B, nobody answers: the address exists, and who-has for it stays without an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from l2probe.judge.case import (
+    Case,
+    cases,
+    claims,
+    ended,
+    exchanges,
+    family,
+    has_ready_backend,
+    ready_nodes,
+    replies,
+    vips,
+)
+from l2probe.judge.finding import about, finding
+from l2probe.judge.owners import hears, silent
+from l2probe.judge.selection import unmet_terms
+from l2probe.judge.versions import ANNOUNCES_IPV6, CILIUM, is_cilium_before, names, setting
+from l2probe.judge.words import count, listing, outcomes, seconds
+from l2probe.model import Claim, Evidence, Finding, Ip, NeighbourReply, Outcome, Verdict
+
+LEASED = ("cilium", "kube-vip")
+"""Implementations that renew a Lease; MetalLB elects without one."""
+
+
+def mute(case: Case, *, proven: bool = False) -> tuple[Ip, ...]:
+    """Return the addresses for which nobody answers although somebody should.
+
+    Without a raw socket a failed neighbour resolution of the kernel counts too, unless it must be `proven` by our own
+    questions.
+    """
+    if has_ready_backend(case) is False:
+        return ()
+    return tuple(
+        vip
+        for vip in vips(case)
+        if silent(case, vip) or (not proven and hears(case.evidence, family(vip)) is None and unresolved(case, vip))
+    )
+
+
+def unresolved(case: Case, vip: Ip) -> bool:
+    """Whether every exchange with this VIP ended because its neighbour could not be resolved."""
+    tried = [exchange.outcome for _, exchange in exchanges(case.trials) if exchange.vip == vip]
+    return bool(tried) and set(tried) == {Outcome.NO_NEIGHBOUR}
+
+
+def announceable(case: Case, *, proven: bool = False) -> tuple[Ip, ...]:
+    """Return the mute addresses whose family this version can announce at all."""
+    old = is_cilium_before(case.evidence.cluster, ANNOUNCES_IPV6)
+    return tuple(vip for vip in mute(case, proven=proven) if not (old and family(vip) == 6))  # noqa: PLR2004 - IPv6
+
+
+def silence(case: Case, addresses: tuple[Ip, ...]) -> tuple[str, ...]:
+    """Return what silence was observed, and why it means something."""
+    evidence = case.evidence
+    tried = [exchange for _, exchange in exchanges(case.trials) if exchange.vip in addresses]
+    heard = {reply.ip for reply in evidence.node_replies or ()}
+    said = f"Nobody answered for {listing(addresses)} on {evidence.vantage.interface}"
+    witness = (
+        f", where {count(len(heard), 'node address')[: -1 if len(heard) == 1 else None]} answered" if heard else ""
+    )
+    return (f"{said}{witness}.", f"Traffic to {listing(addresses)}: {outcomes(tried)}." if tried else "")
+
+
+def feature_off(evidence: Evidence) -> Iterator[Finding]:
+    """B04: announcing is switched off, or this version cannot announce the family."""
+    for case in cases(evidence):
+        addresses = mute(case)
+        why = switched_off(evidence) if addresses else None
+        old = tuple(vip for vip in addresses if vip not in announceable(case))
+        if why is not None:
+            yield finding(
+                "B04",
+                Verdict.FAIL,
+                says=f"Nobody announced {listing(addresses)}: {why[0]}.",
+                because=(*silence(case, addresses), why[1]),
+                remedy=why[2],
+                subject=about(case, addresses[0]),
+            )
+        elif old:
+            title = f"Cilium {evidence.cluster.implementation_version}"
+            yield finding(
+                "B04",
+                Verdict.WARN,
+                says=f"Nobody announced {listing(old)}: {title} does not announce IPv6 addresses.",
+                because=silence(case, old),
+                remedy="Upgrade Cilium to 1.19, or use IPv4 addresses only (ipFamilyPolicy: SingleStack).",
+                subject=about(case, old[0]),
+            )
+
+
+def switched_off(evidence: Evidence) -> tuple[str, str, str] | None:
+    """Return what is off: in words, where it was read, and how to switch it on."""
+    cluster = evidence.cluster
+    if cluster.announcing is not False:
+        return None
+    replacement, enabled = (setting(cluster, key) for key in ("kube-proxy-replacement", "enable-l2-announcements"))
+    if enabled == "true" and cluster.implementation == CILIUM:
+        return (
+            "L2 announcements need kube-proxy replacement, which is off",
+            f"cilium-config: kube-proxy-replacement={replacement or 'absent'}.",
+            "Set kubeProxyReplacement=true in Cilium's Helm values and restart the agents.",
+        )
+    return (
+        "L2 announcements are off",
+        f"cilium-config: enable-l2-announcements={enabled or 'absent'}." if cluster.implementation == CILIUM else "",
+        "Set l2announcements.enabled=true in Cilium's Helm values and restart the agents.",
+    )
+
+
+def no_policy(evidence: Evidence) -> Iterator[Finding]:
+    """B01: no policy exists, so nothing may be announced."""
+    words = names(evidence.cluster)
+    for case in cases(evidence):
+        addresses = announceable(case)
+        if not addresses or evidence.cluster.policies != () or switched_off(evidence):
+            continue
+        yield finding(
+            "B01",
+            Verdict.FAIL,
+            says=f"Nobody announced {listing(addresses)}: the cluster has no {words.policy}.",
+            because=(*silence(case, addresses), f"The API listed no {words.policy}.", claimed(case)),
+            remedy=f"Create a {words.policy} that selects the Service and the nodes"
+            + (" and sets loadBalancerIPs: true." if evidence.cluster.implementation == CILIUM else "."),
+            subject=about(case, addresses[0]),
+        )
+
+
+def policy_selects_nothing(evidence: Evidence) -> Iterator[Finding]:
+    """B02: policies exist and none selects this Service on any Ready node; says which term failed."""
+    words = names(evidence.cluster)
+    for case in cases(evidence):
+        addresses = announceable(case)
+        if not addresses or not evidence.cluster.policies or switched_off(evidence):
+            continue
+        unmet = {
+            policy.name: unmet_terms(policy, case.service, evidence.cluster) for policy in evidence.cluster.policies
+        }
+        if not all(unmet.values()):
+            continue
+        yield finding(
+            "B02",
+            Verdict.FAIL,
+            says=f"Nobody announced {listing(addresses)}: none of {count(len(unmet), 'policy')} selected {case.name}.",
+            because=(
+                *(f"{words.policy} {name}: {listing(terms)}." for name, terms in unmet.items()),
+                *silence(case, addresses),
+            ),
+            remedy="Correct the term that is named, or add a policy for these Services.",
+            subject=about(case, addresses[0]),
+        )
+
+
+def is_explained(case: Case) -> bool:
+    """Whether configuration alone explains the silence."""
+    policies = case.evidence.cluster.policies
+    nothing_selected = policies is not None and all(
+        unmet_terms(policy, case.service, case.evidence.cluster) for policy in policies
+    )
+    return switched_off(case.evidence) is not None or nothing_selected
+
+
+def claimed(case: Case) -> str:
+    """Return the last claim in words."""
+    history, word = claims(case), names(case.evidence.cluster).claim
+    if history is None:
+        return ""
+    if not history:
+        return f"There was no {word} for {case.name}."
+    last = history[-1]
+    if not last.holder:
+        return f"{last.source} named no holder{f': {last.why_nobody}' if last.why_nobody else ''}."
+    renewed = "" if last.renewed is None else f", renewed {seconds(max(0.0, age(case) or 0.0))} before the end"
+    return f"{last.source} named {last.holder}{renewed}, transitions {last.transitions}."
+
+
+def age(case: Case) -> float | None:
+    """Seconds from the last renewal to the end of the observation.
+
+    A renewal that we saw happen is timed by our own clock; only one that we did not see relies on the cluster's.
+    """
+    history = claims(case) or ()
+    if not history or history[-1].renewed is None:
+        return None
+    seen = [after for before, after in pairwise(history) if before.renewed != after.renewed]
+    return ended(case) - (seen[-1].read_at if seen else history[-1].renewed)
+
+
+def is_stale(case: Case, claim: Claim) -> bool:
+    """Whether the claim outlived its own duration unrenewed."""
+    unrenewed = age(case)
+    return unrenewed is not None and claim.duration_seconds is not None and unrenewed > claim.duration_seconds
+
+
+def unclaimed(evidence: Evidence) -> Iterator[Finding]:
+    """B06: no live lease, and nobody answers."""
+    for case in cases(evidence):
+        addresses, history = announceable(case, proven=True), claims(case)
+        if not addresses or history is None or is_explained(case) or evidence.cluster.implementation not in LEASED:
+            continue
+        if history and history[-1].holder and not is_stale(case, history[-1]):
+            continue
+        held = bool(history and history[-1].holder)
+        state = f"the lease of {history[-1].holder} had not been renewed" if held else "no node held its lease"
+        yield finding(
+            "B06",
+            Verdict.FAIL,
+            says=f"Nobody answered for {listing(addresses)}: {state}.",
+            because=(claimed(case), lifetime(case), *silence(case, addresses)),
+            remedy="Restart the agent of the last holder; if leases stop again, raise the agents' API rate "
+            "(k8s-client-qps) and upgrade.",
+            subject=about(case, addresses[0]),
+        )
+
+
+def lifetime(case: Case) -> str:
+    """Return the lease's duration against its age, in words."""
+    history, unrenewed = claims(case) or (), age(case)
+    if not history or not history[-1].holder or unrenewed is None or history[-1].duration_seconds is None:
+        return ""
+    return f"A lease lives for {seconds(history[-1].duration_seconds)}; this one was {seconds(unrenewed)} old."
+
+
+def silent_leader(evidence: Evidence) -> Iterator[Finding]:
+    """B07: the control plane says all is well, and the wire is silent."""
+    for case in cases(evidence):
+        addresses, history = announceable(case, proven=True), claims(case)
+        if not addresses or not history or not history[-1].holder or is_explained(case) or is_stale(case, history[-1]):
+            continue
+        holder = history[-1].holder
+        own = {ip for node in evidence.cluster.nodes or () if node.name == holder for ip in node.addresses}
+        present = any(reply.ip in own for reply in evidence.node_replies or ())
+        yield finding(
+            "B07",
+            Verdict.FAIL,
+            says=f"{holder} held the {names(evidence.cluster).claim} and did not answer for "
+            f"{listing(addresses)}; nobody else did.",
+            because=(
+                claimed(case),
+                *silence(case, addresses),
+                f"{holder} itself answered for its own address."
+                if present
+                else f"{holder} did not answer for its own address either.",
+            ),
+            remedy=f"Restart the announcer's agent Pod on {holder}: another node takes over and programs its "
+            f"responder anew."
+            if present
+            else f"Check that {holder} has an interface on this segment and that the policy's interfaces select it.",
+            subject=about(case, addresses[0]),
+        )
+
+
+def address_silent(evidence: Evidence) -> Iterator[Finding]:
+    """B14: nobody answers, and who should could not be read."""
+    for case in cases(evidence):
+        addresses, history = announceable(case, proven=True), claims(case)
+        unread = history is None or (not history and evidence.cluster.implementation not in LEASED)
+        if not addresses or not unread or is_explained(case):
+            continue
+        yield finding(
+            "B14",
+            Verdict.FAIL,
+            says=f"Nobody answered for {listing(addresses)}, and which node should was not known.",
+            because=(*silence(case, addresses), claimed(case)),
+            remedy=f"Look which node {names(evidence.cluster).title} chose (its leases, status objects or "
+            f"events) and at the log there.",
+            subject=about(case, addresses[0]),
+        )
+
+
+def questions(case: Case, vip: Ip, asked: str) -> list[NeighbourReply]:
+    """Return the answers to questions that were sent this way: broadcast, unicast, multicast."""
+    return [reply for reply in replies(case, vip) or () if reply.solicited and reply.asked == asked]
+
+
+def unicast_only(evidence: Evidence, version: int, asked: str) -> Iterator[tuple[Case, Ip]]:
+    """Yield each address that answered unicast questions and no other, where nodes did answer the other kind."""
+    node_answers = [r for r in evidence.node_replies or () if family(r.ip) == version and r.asked == asked]
+    for case in cases(evidence) if node_answers else ():
+        for vip in vips(case):
+            if family(vip) == version and questions(case, vip, "unicast") and not questions(case, vip, asked):
+                yield case, vip
+
+
+def multicast_unanswered(evidence: Evidence) -> Iterator[Finding]:
+    """B11: unicast neighbour solicitations are answered, multicast ones are not: no new client finds the address."""
+    for case, vip in unicast_only(evidence, 6, "multicast"):
+        yield finding(
+            "B11",
+            Verdict.FAIL,
+            says=f"{vip} answered unicast neighbour solicitations and no multicast one: clients that do not "
+            f"know it cannot find it.",
+            because=(f"{len(questions(case, vip, 'unicast'))} unicast solicitations were answered, 0 multicast.",),
+            remedy="Upgrade Cilium: the announcing node did not join the solicited-node group (cilium/cilium#44311).",
+            subject=about(case, vip),
+        )
+
+
+def broadcast_unanswered(evidence: Evidence) -> Iterator[Finding]:
+    """B12: unicast who-has is answered, broadcast is not: no new client finds the address."""
+    for case, vip in unicast_only(evidence, 4, "broadcast"):
+        yield finding(
+            "B12",
+            Verdict.FAIL,
+            says=f"{vip} answered unicast who-has and no broadcast one: clients that do not know it cannot find it.",
+            because=(
+                f"{len(questions(case, vip, 'unicast'))} unicast who-has were answered, 0 broadcast.",
+                f"Nodes: {count(len(ready_nodes(evidence)), 'node')} Ready; their own addresses answered broadcasts.",
+            ),
+            remedy="The announcer's NIC or access point drops broadcasts (Wi-Fi, some VMs): announce from "
+            "another node or NIC.",
+            subject=about(case, vip),
+        )

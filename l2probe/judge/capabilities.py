@@ -1,0 +1,131 @@
+"""What this cluster does, from what was seen: each answer is proven or it is None / unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from l2probe.judge.case import Case, answered, cases, exchanges, node_of, serving_trials, vips
+from l2probe.judge.local import local_policy
+from l2probe.judge.owners import contenders, is_foreign, owners
+from l2probe.model import (
+    Capabilities,
+    Evidence,
+    Exchange,
+    Flow,
+    Ip,
+    NodeName,
+    PerFlow,
+    Protocol,
+    Source,
+    T,
+    Trial,
+)
+
+REQUIRABLE: tuple[str, ...] = ("announced", "exclusive", "reachable", "source", "local", "payload")
+"""What `--require` and a suite's `require` may name."""
+
+
+def capabilities(evidence: Evidence) -> Capabilities:
+    """Return what the evidence proves. A host that is a cluster node proves nothing about a VIP."""
+    seen = () if evidence.vantage.cluster_node is not None else cases(evidence)
+    reachable = per_flow(lambda flow: is_reachable(seen, flow))
+    return Capabilities(
+        announced_by=announced_by(seen),
+        exclusive=exclusive(seen),
+        reachable=reachable,
+        source=per_flow(lambda flow: source(seen, flow)),
+        local_policy=per_flow(lambda flow: local_policy(seen, flow)),
+        largest_payload_bytes=largest_payload(seen),
+    )
+
+
+def per_flow(ask: Callable[[Flow], T]) -> PerFlow[T]:
+    """Ask the same of each flow kind."""
+    return PerFlow(tcp4=ask(Flow.TCP4), udp4=ask(Flow.UDP4), tcp6=ask(Flow.TCP6), udp6=ask(Flow.UDP6))
+
+
+def announced_by(seen: tuple[Case, ...]) -> NodeName | None:
+    """Return the node that answered first for the first address; each Service has an election of its own."""
+    return next((owner.node for case in seen for vip in vips(case) for owner in owners(case, vip) if owner.node), None)
+
+
+def exclusive(seen: tuple[Case, ...]) -> bool | None:
+    """Whether each address that was answered for had one answerer at a time; None: nobody answered, or undecidable.
+
+    A handover keeps it true; a stranger beside a node decides it only when the stranger is proven foreign.
+    """
+    verdicts = [at_once(case, vip) for case in seen for vip in vips(case) if owners(case, vip)]
+    if False in verdicts:
+        return False
+    return None if None in verdicts or not verdicts else True
+
+
+def at_once(case: Case, vip: Ip) -> bool | None:
+    """Whether nobody else answered for this VIP at the same time."""
+    rivals = contenders(case, vip)
+    if not rivals:
+        return True
+    nodes = [owner for owner in rivals if owner.node is not None]
+    if len(nodes) > 1 or any(is_foreign(case, owner) for owner in rivals if owner.node is None):
+        return False
+    return None
+
+
+def is_reachable(seen: tuple[Case, ...], flow: Flow) -> bool | None:
+    """Whether our Pod answered wherever it stood; False when some placement never answered; None when nobody tried."""
+    tried = [
+        [answered(exchange) for _, exchange in exchanges((trial,), flow)]
+        for case in seen
+        for trial in serving_trials(case)
+    ]
+    asked = [outcomes for outcomes in tried if outcomes]
+    return all(map(any, asked)) if asked else None
+
+
+def kept(case: Case, exchange: Exchange) -> bool | None:
+    """Whether the Pod saw this host's own address; None when it did not say, or when we do not know our own."""
+    own = {exchange.source, *case.evidence.vantage.addresses} - {None}
+    return exchange.seen in own if own and exchange.seen is not None else None
+
+
+def sightings(seen: tuple[Case, ...], flow: Flow | None = None) -> Iterator[tuple[Case, Trial, Exchange]]:
+    """Every answer to policy Cluster that shows which address the Pod saw.
+
+    Policy Local proves nothing about the source.
+    """
+    for case in seen:
+        for trial, exchange in exchanges(() if case.local else case.trials, flow):
+            if answered(exchange) and kept(case, exchange) is not None:
+                yield case, trial, exchange
+
+
+def through_another(case: Case, exchange: Exchange) -> bool | None:
+    """Whether the frame went to another node than the backend's, by the frame's own MAC; None when not known."""
+    entered = node_of(case, exchange.sent_mac)
+    return None if entered is None or exchange.node is None else entered != exchange.node
+
+
+def source(seen: tuple[Case, ...], flow: Flow) -> Source:
+    """Return what becomes of the client address.
+
+    Only answers from a node other than the one we sent to prove anything.
+    """
+    off = {kept(case, e) for case, _, e in sightings(seen, flow) if through_another(case, e) is True}
+    on = {kept(case, e) for case, _, e in sightings(seen, flow) if through_another(case, e) is False}
+    table: dict[tuple[frozenset[bool | None], frozenset[bool | None]], Source] = {
+        (frozenset({True}), frozenset()): Source.ALWAYS,
+        (frozenset({True}), frozenset({True})): Source.ALWAYS,
+        (frozenset({False}), frozenset({True})): Source.ON_ANNOUNCER_ONLY,
+        (frozenset({False}), frozenset({False})): Source.NEVER,
+    }
+    return table.get((frozenset(off), frozenset(on)), Source.UNKNOWN)
+
+
+def largest_payload(seen: tuple[Case, ...]) -> int | None:
+    """Return the largest UDP payload in bytes that each answered UDP flow kind passed; None when none answered."""
+    best: dict[Flow, int] = {}
+    for case in seen:
+        for _, exchange in exchanges(serving_trials(case)):
+            if exchange.protocol is Protocol.UDP and answered(exchange):
+                best[exchange.flow] = max(best.get(exchange.flow, 0), exchange.payload_bytes)
+    return min(best.values(), default=None)

@@ -1,0 +1,173 @@
+"""A case: one Service and every trial of it. Groups and filters observations; must not judge."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from l2probe.model import (
+    Claim,
+    Evidence,
+    Exchange,
+    Flow,
+    Ip,
+    Mac,
+    NeighbourReply,
+    Node,
+    NodeName,
+    Outcome,
+    Placement,
+    Service,
+    TrafficPolicy,
+    Trial,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One Service as it was seen last, all its trials in their order, and whose MAC is whose."""
+
+    evidence: Evidence
+    service: Service
+    trials: tuple[Trial, ...]
+    macs: Mapping[Mac, NodeName]
+
+    @property
+    def name(self) -> str:
+        """namespace/name."""
+        return f"{self.service.namespace}/{self.service.name}"
+
+    @property
+    def local(self) -> bool:
+        """Whether the Service has externalTrafficPolicy: Local."""
+        return self.service.policy is TrafficPolicy.LOCAL
+
+
+def cases(evidence: Evidence) -> tuple[Case, ...]:
+    """Return one Case for each Service that was tried, in the order of the trials."""
+    grouped: dict[tuple[str, str], list[Trial]] = {}
+    for trial in evidence.trials:
+        grouped.setdefault((trial.service.namespace, trial.service.name), []).append(trial)
+    macs = mac_owners(evidence)
+    return tuple(
+        Case(evidence=evidence, service=trials[-1].service, trials=tuple(trials), macs=macs)
+        for trials in grouped.values()
+    )
+
+
+def mac_owners(evidence: Evidence) -> Mapping[Mac, NodeName]:
+    """Map each MAC to the node for whose own address it answered.
+
+    A MAC that answered for two nodes belongs to a router or to proxy ARP, not to a node, and is left out.
+    """
+    addresses = {address: node.name for node in evidence.cluster.nodes or () for address in node.addresses}
+    found: dict[Mac, set[NodeName]] = {}
+    for reply in evidence.node_replies or ():
+        node = addresses.get(reply.ip) or reply.node
+        if node is not None:
+            found.setdefault(reply.mac, set()).add(node)
+    return {mac: next(iter(nodes)) for mac, nodes in found.items() if len(nodes) == 1}
+
+
+def family(address: Ip) -> int:
+    """4 or 6."""
+    return 6 if ":" in address else 4
+
+
+def vips(case: Case) -> tuple[Ip, ...]:
+    """Every address that the Service had in any trial, in order of appearance."""
+    return tuple(dict.fromkeys(vip for trial in case.trials for vip in trial.service.vips))
+
+
+def node_of(case: Case, mac: Mac | None) -> NodeName | None:
+    """Return the node that owns this MAC, or None."""
+    return None if mac is None else case.macs.get(mac)
+
+
+def replies(case: Case, vip: Ip) -> tuple[NeighbourReply, ...] | None:
+    """All frames that told who has this VIP, in time order without repeats; None when nobody listened."""
+    heard = [trial.replies for trial in case.trials if trial.replies is not None]
+    if not heard:
+        return None
+    unique = dict.fromkeys(reply for frames in heard for reply in frames if reply.ip == vip)
+    return tuple(sorted(unique, key=lambda reply: reply.at))
+
+
+def claims(case: Case) -> tuple[Claim, ...] | None:
+    """Return the history of claims, oldest first, without repeats; None when nobody looked."""
+    looked = [trial.claims for trial in case.trials if trial.claims is not None]
+    if not looked:
+        return None
+    unique = dict.fromkeys(claim for history in looked for claim in history)
+    return tuple(sorted(unique, key=lambda claim: claim.read_at))
+
+
+def claims_until(case: Case) -> float:
+    """Return the Unix time until which claims were followed: a change after it was not seen."""
+    followed = [t.started + t.observed_seconds for t in case.trials if t.claims is not None]
+    return max([*followed, *(claim.read_at for claim in claims(case) or ())], default=0.0)
+
+
+def ended(case: Case) -> float:
+    """Unix time of the last thing observed."""
+    moments = [0.0]
+    for trial in case.trials:
+        moments.append(trial.started + trial.observed_seconds)
+        moments += [reply.at for reply in trial.replies or ()]
+        moments += [exchange.at for exchange in trial.exchanges or ()]
+        moments += [claim.read_at for claim in trial.claims or ()]
+    return max(moments)
+
+
+def serving_trials(case: Case) -> tuple[Trial, ...]:
+    """Return the trials in which traffic must arrive: all with policy Cluster; of Local those on the announcer."""
+    return tuple(trial for trial in case.trials if not case.local or trial.placement is Placement.ON_ANNOUNCER)
+
+
+def exchanges(trials: Sequence[Trial], flow: Flow | None = None) -> Iterator[tuple[Trial, Exchange]]:
+    """Every exchange of these trials, of one flow kind or of all."""
+    for trial in trials:
+        for exchange in trial.exchanges or ():
+            if flow is None or exchange.flow is flow:
+                yield trial, exchange
+
+
+def answered(exchange: Exchange) -> bool:
+    """Whether our own Pod answered."""
+    return exchange.outcome is Outcome.ANSWERED
+
+
+def ingress(case: Case, trial: Trial, exchange: Exchange) -> NodeName | None:
+    """Return the node to which the first frame went; where frames were not read, the trial's announcer."""
+    return node_of(case, exchange.sent_mac) if exchange.sent_mac is not None else trial.announcer
+
+
+def crossed(case: Case, trial: Trial, exchange: Exchange) -> bool | None:
+    """Whether the backend was on another node than the one the frame went to; None when that is not known."""
+    backend = exchange.node or (trial.target.node if trial.target is not None else None)
+    entered = ingress(case, trial, exchange)
+    return None if backend is None or entered is None else backend != entered
+
+
+def has_ready_backend(case: Case) -> bool | None:
+    """Whether any trial saw a ready backend; None when EndpointSlices were not read."""
+    looked = [trial.service.backends for trial in case.trials if trial.service.backends is not None]
+    return any(backend.ready for backends in looked for backend in backends) if looked else None
+
+
+def ready_nodes(evidence: Evidence) -> tuple[Node, ...]:
+    """Return the nodes that the API calls Ready."""
+    return tuple(node for node in evidence.cluster.nodes or () if node.ready)
+
+
+def in_network(address: Ip, block: str) -> bool:
+    """Whether the address lies in a pool's block: CIDR or "start-stop". A block that cannot be read holds nothing."""
+    try:
+        value = ipaddress.ip_address(address)
+        if "-" not in block:
+            return value in ipaddress.ip_network(block, strict=False)
+        first, last = (ipaddress.ip_address(end.strip()) for end in block.split("-", 1))
+        return first.version == value.version == last.version and int(first) <= int(value) <= int(last)
+    except ValueError:
+        return False

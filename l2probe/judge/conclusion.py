@@ -1,0 +1,130 @@
+"""The report's verdict, what stayed open, and the Report itself. No clock: times come in as arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from l2probe import __version__
+from l2probe.judge.capabilities import capabilities as conclude_capabilities
+from l2probe.judge.case import cases
+from l2probe.judge.local import off_trials
+from l2probe.judge.order import SEVERITY, arrange
+from l2probe.judge.table import API_RULES, WIRE_RULES
+from l2probe.judge.words import listing
+from l2probe.model import (
+    Capabilities,
+    Evidence,
+    Finding,
+    LocalPolicy,
+    Placement,
+    Report,
+    Source,
+    TrafficPolicy,
+    Verdict,
+)
+
+SCHEMA = "l2probe/report/v1"
+
+REQUIRED_BY = {
+    "reachable": ("D12",),
+    "source": ("E",),
+    "local": ("D01",),
+}
+"""Which warnings a required capability turns into failures, by code or by family. What says that another capability is
+missing is a FAIL for everybody."""
+
+
+def judge(evidence: Evidence) -> tuple[Finding, ...]:
+    """Return the findings, cause before consequence.
+
+    Never raises on any Evidence; finds nothing where nothing was seen.
+    """
+    rules = API_RULES if evidence.vantage.cluster_node is not None else (*API_RULES, *WIRE_RULES)
+    return arrange(graded(found, evidence.required) for rule in rules for found in rule(evidence))
+
+
+def graded(found: Finding, required: tuple[str, ...]) -> Finding:
+    """Return a WARN about something that the user requires is a FAIL."""
+    codes = [code for name in required for code in REQUIRED_BY.get(name, ())]
+    if found.verdict is Verdict.WARN and any(found.code.startswith(code) for code in codes):
+        return replace(found, verdict=Verdict.FAIL)
+    return found
+
+
+def verdict(evidence: Evidence, capabilities: Capabilities, findings: tuple[Finding, ...]) -> Verdict:
+    """Return the worst of the findings; UNKNOWN at best when something that was asked stayed open.
+
+    Never PASS unproven.
+    """
+    open_questions = Verdict.UNKNOWN if tuple(unproven(evidence, capabilities, findings)) else Verdict.PASS
+    causes = (found.verdict for found in findings if found.consequence_of is None)
+    return max((open_questions, *causes), key=SEVERITY.index)
+
+
+def unproven(evidence: Evidence, capabilities: Capabilities, findings: tuple[Finding, ...]) -> Iterator[str]:
+    """Yield what was asked and could not be answered, in words."""
+    able = capabilities
+    if not evidence.flows:
+        yield "No flow kind was tried."
+    yield from obstacles(evidence)
+    untried = [flow for flow in evidence.flows if getattr(able.reachable, flow) is None]
+    lost = [flow for flow in evidence.flows if getattr(able.reachable, flow) is False]
+    if untried:
+        yield f"Whether {listing(untried)} arrives: nothing was tried that can tell."
+    if lost and not any(found.code[0] in "ABCD" for found in findings):
+        yield f"Why {listing(lost)} did not arrive: too little was tried to tell loss from a pattern."
+    silent = any(found.code[0] in "AB" for found in findings)
+    if able.announced_by is None and not silent:
+        yield "Who announces the addresses: no answer was seen that belongs to a node."
+    sourceless = [f for f in evidence.flows if getattr(able.source, f) is Source.UNKNOWN and f not in (*untried, *lost)]
+    if asks_source(evidence) and sourceless:
+        yield f"Whether Pods see the client for {listing(sourceless)}: no answer proved it from off the announcer."
+    open_local = [flow for flow in evidence.flows if getattr(able.local_policy, flow) is LocalPolicy.UNKNOWN]
+    if asks_local(evidence) and set(open_local) - {*untried, *lost}:
+        yield f"What policy Local does off the announcer for {listing(open_local)}."
+    yield from () if silent else unmet(evidence, able)
+
+
+def obstacles(evidence: Evidence) -> Iterator[str]:
+    """Yield what stood in the way of a trial, once each."""
+    yield from dict.fromkeys(t.obstacle for t in evidence.trials if t.obstacle)
+
+
+def unmet(evidence: Evidence, capabilities: Capabilities) -> Iterator[str]:
+    """Yield the required capabilities that were neither proven nor refuted."""
+    if "exclusive" in evidence.required and capabilities.exclusive is None:
+        yield "Whether one node alone announces (required)."
+    if "payload" in evidence.required and capabilities.largest_payload_bytes is None:
+        yield "The largest payload that passes (required)."
+    for name, asked in (("source", asks_source(evidence)), ("local", asks_local(evidence))):
+        if name in evidence.required and not asked:
+            yield f'The required capability "{name}": no trial asked for it.'
+
+
+def asks_source(evidence: Evidence) -> bool:
+    """Whether a trial put the backend off the announcer under policy Cluster."""
+    return any(
+        t.placement is Placement.OFF_ANNOUNCER and t.service.policy is TrafficPolicy.CLUSTER for t in evidence.trials
+    )
+
+
+def asks_local(evidence: Evidence) -> bool:
+    """Whether a trial put the only backend off the announcer under policy Local."""
+    return any(off_trials(case) for case in cases(evidence))
+
+
+def conclude(evidence: Evidence, *, started: str, duration_seconds: float, command: str) -> Report:
+    """Judge the evidence and return the Report. `started` is RFC 3339 UTC."""
+    found, able = judge(evidence), conclude_capabilities(evidence)
+    return Report(
+        schema=SCHEMA,
+        tool=f"l2probe {__version__}",
+        command=command,
+        started=started,
+        duration_seconds=duration_seconds,
+        verdict=verdict(evidence, able, found),
+        capabilities=able,
+        findings=found,
+        evidence=evidence,
+    )

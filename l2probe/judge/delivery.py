@@ -1,0 +1,275 @@
+"""Family D, delivery: somebody answers for the address, and traffic to it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from l2probe.judge.case import Case, answered, cases, exchanges, has_ready_backend, node_of, serving_trials, vips
+from l2probe.judge.finding import about, finding
+from l2probe.judge.owners import last_owner, silent
+from l2probe.judge.patterns import Explained, Try, explain, tries
+from l2probe.judge.statistics import wilson
+from l2probe.judge.words import count, listing, outcomes, per_flow, percent, seconds
+from l2probe.model import Evidence, Exchange, Finding, Outcome, Protocol, Subject, Verdict
+
+RETRANSMITTED_SECONDS = 0.9
+"""A TCP exchange on a LAN that takes this long lost a SYN: Linux repeats it after 1 s (RFC 6298)."""
+NOTICED, BROKEN = 0.01, 0.05
+"""The loss that the interval must exceed to be worth a word, and to be called broken."""
+
+
+def spoken_for(evidence: Evidence) -> tuple[Case, ...]:
+    """Return the Services whose addresses are not silent and that have a backend: where traffic has a chance."""
+    return tuple(
+        case
+        for case in cases(evidence)
+        if has_ready_backend(case) is not False and not all(silent(case, vip) for vip in vips(case))
+    )
+
+
+def no_ready_backend(evidence: Evidence) -> Iterator[Finding]:
+    """D02: no backend is ready anywhere."""
+    for case in cases(evidence):
+        tried = [exchange for _, exchange in exchanges(case.trials)]
+        if has_ready_backend(case) is not False or not tried or any(map(answered, tried)):
+            continue
+        backends = case.service.backends or ()
+        yield finding(
+            "D02",
+            Verdict.FAIL,
+            says=f"{case.name} had no ready backend: {outcomes(tried)}.",
+            because=(
+                f"EndpointSlices listed {count(len(backends), 'backend')}, 0 ready.",
+                f"Answers: {per_flow(tried)}.",
+            ),
+            remedy="Make its Pods ready: compare the Service's selector with their labels and look at their "
+            "readiness probes.",
+            subject=about(case),
+        )
+
+
+def wrong_answer(evidence: Evidence) -> Iterator[Finding]:
+    """D10: something answered that does not know the run's secret."""
+    for case in cases(evidence):
+        wrong = [e for _, e in exchanges(case.trials) if e.outcome is Outcome.WRONG_ANSWER]
+        if not wrong:
+            continue
+        macs = listing(
+            f"{exchange.reply_mac} ({node_of(case, exchange.reply_mac) or 'no known node'})"
+            for exchange in wrong
+            if exchange.reply_mac
+        )
+        yield finding(
+            "D10",
+            Verdict.FAIL,
+            says=f"Something other than our Pod answered at {listing(e.vip for e in wrong)}: "
+            f"{count(len(wrong), 'answer')} without proof.",
+            because=(
+                f"The answers came from {macs}." if macs else "",
+                f"By flow: {listing(dict.fromkeys(e.flow.value for e in wrong))}.",
+                *dict.fromkeys(exchange.detail for exchange in wrong[:3]),
+            ),
+            remedy="Find the machine behind that MAC; if it is a node, look for a hostPort or proxy that "
+            "takes the port.",
+            subject=about(case, wrong[0].vip),
+        )
+
+
+def refused_by_application(evidence: Evidence) -> Iterator[Finding]:
+    """D11: a RST where a ready backend should have answered."""
+    for case in cases(evidence):
+        tried = [(t, e) for t, e in exchanges(serving_trials(case)) if e.protocol is Protocol.TCP]
+        refused = [(t, e) for t, e in tried if e.outcome is Outcome.REFUSED_RST]
+        if len(refused) < 2 or has_ready_backend(case) is False:  # noqa: PLR2004 - one may be a moment
+            continue
+        targets = listing(f"{t.target.pod or t.target.address} on {t.target.node}" for t, _ in refused if t.target)
+        senders = listing(node_of(case, e.reply_mac) or str(e.reply_mac) for _, e in refused if e.reply_mac)
+        yield finding(
+            "D11",
+            Verdict.FAIL,
+            says=f"{len(refused)} of {len(tried)} TCP connections to {case.name} were refused by RST although "
+            f"a backend was ready.",
+            because=(
+                f"Backend: {targets}." if targets else "",
+                f"The RST came from {senders}." if senders else "",
+            ),
+            remedy="Compare the Service's targetPort with the port on which the container listens, on all "
+            "addresses and not only loopback.",
+            subject=about(case, refused[0][1].vip),
+        )
+
+
+def reply_from_other_nic(evidence: Evidence) -> Iterator[Finding]:
+    """D08: the answer comes from another MAC of the same node."""
+    for case in cases(evidence):
+        split = [
+            e
+            for _, e in exchanges(case.trials)
+            if e.sent_mac != e.reply_mac and (node := node_of(case, e.sent_mac)) and node == node_of(case, e.reply_mac)
+        ]
+        if not split:
+            continue
+        first = split[0]
+        yield finding(
+            "D08",
+            Verdict.WARN,
+            says=f"{node_of(case, first.sent_mac)} answered through another NIC than the one asked, in "
+            f"{len(split)} exchanges.",
+            because=(
+                f"We sent to {first.sent_mac}; the answer came from {first.reply_mac}.",
+                outcomes(split).capitalize() + ".",
+            ),
+            remedy="Give the node one interface on this segment, or source routing for the VIP: strict "
+            "rp_filter and firewalls drop this.",
+            subject=about(case, first.vip),
+        )
+
+
+def lost_traffic(evidence: Evidence) -> Iterator[Finding]:
+    """D03, D04, D05, D06 where the losses have a pattern; D12 where they have none."""
+    seen = tries(spoken_for(evidence))
+    found, rest = explain(tuple(one for one in seen if not unheard(evidence, one)))
+    for explained in found:
+        yield PATTERNS[explained.pattern.code](evidence, explained)
+    yield from intermittent(rest)
+
+
+def unheard(evidence: Evidence, one: Try) -> bool:
+    """Whether the address itself was silent: then family B speaks."""
+    return any(case.name == one.service and bool(silent(case, one.exchange.vip)) for case in cases(evidence))
+
+
+def split(explained: Explained) -> tuple[str, ...]:
+    """Return what was lost inside the pattern and what was answered outside, in words."""
+    inside, outside = tried(explained.inside), tried(explained.outside)
+    return (
+        f"{explained.pattern.where[0].upper()}{explained.pattern.where[1:]}: {outcomes(inside)}.",
+        f"Everything else: {outcomes(outside)}." if outside else "",
+        f"Lost kinds: {listing(exchange.flow.value for exchange in inside)}.",
+    )
+
+
+def share(explained: Explained) -> str:
+    """Return "All" or "Nearly all"."""
+    return "All" if all(one.lost for one in explained.inside) else "Nearly all"
+
+
+def tried(some: tuple[Try, ...]) -> list[Exchange]:
+    """Return the exchanges."""
+    return [one.exchange for one in some]
+
+
+def subject(explained: Explained) -> Subject:
+    """Return the Service, when it is one."""
+    services = {one.service for one in explained.inside}
+    addresses = {one.exchange.vip for one in explained.inside}
+    if len(services) != 1:
+        return Subject()
+    namespace, _, name = services.pop().partition("/")
+    return Subject(namespace=namespace, name=name, address=addresses.pop() if len(addresses) == 1 else "")
+
+
+def announcer_drops(evidence: Evidence, explained: Explained) -> Finding:
+    """D03: the address is answered for, and all its traffic is lost."""
+    addresses = listing(one.exchange.vip for one in explained.inside)
+    nodes = listing(owner for one in explained.inside if (owner := announcer_of(evidence, one)))
+    return finding(
+        "D03",
+        Verdict.FAIL,
+        says=f"{nodes or 'An announcer'} answered for {addresses} and delivered no {explained.pattern.where} "
+        f"({outcomes(tried(explained.inside))}), although a backend was ready.",
+        because=split(explained),
+        remedy=f"Look on {nodes or 'that node'} for what drops it: rp_filter, a firewall, a NIC without an "
+        f"address, an agent that is not ready.",
+        subject=subject(explained),
+    )
+
+
+def announcer_of(evidence: Evidence, one: Try) -> str | None:
+    """Who answered for the address of this try."""
+    if one.entered:
+        return one.entered
+    owners = [last_owner(case, one.exchange.vip) for case in cases(evidence) if case.name == one.service]
+    return owners[0].label if owners and owners[0] else None
+
+
+def unreachable_backends(_: Evidence, explained: Explained) -> Finding:
+    """D04: failures follow the backend or the path between nodes."""
+    return finding(
+        "D04",
+        Verdict.FAIL,
+        says=f"{share(explained)} {explained.pattern.where} was lost ({outcomes(tried(explained.inside))}); "
+        "the rest arrived.",
+        because=split(explained),
+        remedy="Check the path between the nodes: overlay port (UDP 8472 or 6081), firewall, routes to the "
+        "Pod network.",
+        subject=subject(explained),
+    )
+
+
+def udp_across_nodes(_: Evidence, explained: Explained) -> Finding:
+    """D05: UDP is lost when the backend is not on the announcer."""
+    return finding(
+        "D05",
+        Verdict.FAIL,
+        says=f"{share(explained)} {explained.pattern.where} was lost ({outcomes(tried(explained.inside))}); the rest, "
+        f"TCP too, arrived.",
+        because=split(explained),
+        remedy="Check how UDP travels between nodes: DSR dispatch (IP options are dropped by some fabrics), "
+        "checksum offload, firewall.",
+        subject=subject(explained),
+    )
+
+
+def large_lost(_: Evidence, explained: Explained) -> Finding:
+    """D06: full-size packets are lost; names the largest size that passed."""
+    limit = explained.pattern.threshold or 0
+    kinds = {one.exchange.flow for one in explained.inside}
+    passed = [o.exchange for o in explained.outside if not o.lost and o.exchange.flow in kinds]
+    largest = max((exchange.payload_bytes for exchange in passed), default=None)
+    return finding(
+        "D06",
+        Verdict.FAIL,
+        says=f"{share(explained)} {explained.pattern.where} were lost ({outcomes(tried(explained.inside))}); "
+        f"{f'{largest} bytes passed' if largest is not None else f'none of {limit} bytes passed'}.",
+        because=split(explained),
+        remedy="Lower the Pods' MTU by what the path adds (DSR option 8 bytes, IPv6 24, Geneve 50), or raise "
+        "the MTU of the network; "
+        "let ICMP fragmentation-needed through.",
+        subject=subject(explained),
+    )
+
+
+PATTERNS = {"D03": announcer_drops, "D04": unreachable_backends, "D05": udp_across_nodes, "D06": large_lost}
+
+
+def intermittent(rest: tuple[Try, ...]) -> Iterator[Finding]:
+    """D12: a share is lost and nothing explains which. One lost packet is no finding."""
+    lost = [one for one in rest if one.lost]
+    low, high = wilson(len(lost), len(rest))
+    if not 2 <= len(lost) < len(rest) or low < NOTICED:  # noqa: PLR2004 - one lost packet is no finding
+        return
+    slow = [o.exchange for o in rest if not o.lost and is_retransmitted(o.exchange)]
+    yield finding(
+        "D12",
+        Verdict.FAIL if low >= BROKEN else Verdict.WARN,
+        says=f"{len(lost)} of {len(rest)} exchanges were lost without a pattern: {percent(len(lost) / len(rest))} "
+        f"(95 % interval {percent(low)} to {percent(high)}).",
+        because=(
+            f"Answered: {per_flow(tried(rest))}.",
+            f"Lost: {outcomes(tried(tuple(lost)))}.",
+            f"{count(len(slow), 'TCP connection')} answered only after {seconds(RETRANSMITTED_SECONDS)} or "
+            f"more: packets were repeated."
+            if slow
+            else "",
+            "Neither size, protocol, backend, node nor Service separates the lost from the answered.",
+        ),
+        remedy="Look for loss on the segment: interface error counters on client, switch and nodes (ip -s "
+        "link, ethtool -S), duplex, overload.",
+        subject=Subject(),
+    )
+
+
+def is_retransmitted(exchange: Exchange) -> bool:
+    """Whether a TCP exchange took so long that a packet must have been repeated."""
+    return exchange.protocol is Protocol.TCP and (exchange.latency_seconds or 0.0) >= RETRANSMITTED_SECONDS

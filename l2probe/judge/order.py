@@ -1,0 +1,121 @@
+"""Cause before consequence: which finding explains which, merged and sorted for the reader. Adds no finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from l2probe.judge.table import RANK
+from l2probe.judge.words import listing
+from l2probe.model import Finding, Subject, Verdict
+
+SEVERITY = (Verdict.PASS, Verdict.WARN, Verdict.UNKNOWN, Verdict.FAIL)
+SAID = 16
+"""Observations that one finding shows before the rest becomes a number."""
+
+TRAFFIC = tuple(code for code in RANK if code[0] in "DE")
+SILENCE = ("B06", "B07", "B14", "B11", "B12")
+OWNERSHIP = ("C03", "C06", "C01", "C04", "V06", "C02")
+
+EXPLAINS: Mapping[str, tuple[str, ...]] = {
+    "V01": (*TRAFFIC, *OWNERSHIP, *SILENCE, "V02", "V03", "V04"),
+    "V02": ("E01", "E05", "V03", "V04"),
+    "A04": ("A01",),
+    "A03": ("A01",),
+    "A02": ("A01",),
+    "A01": (*SILENCE, *TRAFFIC),
+    "B04": ("B01", "B02", *SILENCE, *TRAFFIC),
+    "B01": ("B02", *SILENCE, *TRAFFIC),
+    "B02": (*SILENCE, *TRAFFIC),
+    "C05": (*SILENCE, "C04", *TRAFFIC),
+    "B06": TRAFFIC,
+    "B07": TRAFFIC,
+    "B14": TRAFFIC,
+    "B11": TRAFFIC,
+    "B12": TRAFFIC,
+    "C03": ("C01", "C04", "V06", *TRAFFIC),
+    "C06": ("C01", "C04", *TRAFFIC),
+    "C01": ("C04", *TRAFFIC),
+    "C04": ("D01",),
+    "D02": ("D03", "D04", "D11", "D12", "D01"),
+    "D03": ("D04", "D05", "D06", "D12", "D01", "D10"),
+    "D11": ("D12", "D01"),
+    "D06": ("D12",),
+    "D05": ("D12",),
+    "D04": ("D12",),
+    "E03": ("E01", "E02", "E04", "E05"),
+    "E02": ("E05",),
+    "E04": ("E05",),
+    "E01": ("E05",),
+}
+"""What each code explains. A finding explains only what is no worse than itself."""
+
+
+def arrange(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Merge what is the same, mark consequences, sort: worst cause first, each followed by its consequences."""
+    merged = merge(findings)
+    marked = [replace(found, consequence_of=cause_of(found, merged)) for found in merged]
+    return tuple(sorted(marked, key=lambda found: position(found, marked)))
+
+
+def merge(findings: Iterable[Finding]) -> list[Finding]:
+    """Join findings of the same code and verdict: one broken policy is one finding, not one for each Service."""
+    groups: dict[tuple[str, Verdict], list[Finding]] = {}
+    for found in findings:
+        groups.setdefault((found.code, found.verdict), []).append(found)
+    return [joined(group) for group in groups.values()]
+
+
+def joined(group: list[Finding]) -> Finding:
+    """Return the first finding, with what was seen of all."""
+    first = group[0]
+    lines = list(dict.fromkeys(line for found in group for line in found.because))
+    if len(lines) > SAID:
+        lines = [*lines[:SAID], f"{len(lines) - SAID} more observations like these."]
+    others = [words(found.subject) for found in group[1:] if words(found.subject) != words(first.subject)]
+    also = f" The same was seen of {listing(others)}." if others else ""
+    return replace(first, says=first.says + also, because=tuple(lines), subject=common([f.subject for f in group]))
+
+
+def words(subject: Subject) -> str:
+    """Return a subject in words: the Service, with its address where one is named."""
+    name = "/".join(filter(None, (subject.namespace, subject.name)))
+    return " ".join(filter(None, (name, subject.address)))
+
+
+def common(subjects: list[Subject]) -> Subject:
+    """Return what all subjects share."""
+    first = subjects[0]
+    return Subject(
+        namespace=first.namespace if all(s.namespace == first.namespace for s in subjects) else "",
+        name=first.name if all((s.namespace, s.name) == (first.namespace, first.name) for s in subjects) else "",
+        address=first.address if all(s.address == first.address for s in subjects) else "",
+    )
+
+
+def cause_of(found: Finding, merged: list[Finding]) -> str | None:
+    """Return the first code in rank that explains this finding, or None."""
+    causes = {other.code for other in merged if explains(other, found)}
+    return next((code for code in RANK if code in causes), None)
+
+
+def explains(cause: Finding, consequence: Finding) -> bool:
+    """Whether one finding explains another that is no worse."""
+    no_worse = SEVERITY.index(consequence.verdict) <= SEVERITY.index(cause.verdict)
+    return no_worse and consequence.code in EXPLAINS.get(cause.code, ())
+
+
+def position(found: Finding, marked: list[Finding]) -> tuple[int, int, int, int]:
+    """Causes by severity and rank, consequences right behind their cause."""
+    root = root_of(found, marked)
+    depth = 0 if root is found else 1
+    return (-SEVERITY.index(root.verdict), RANK.index(root.code), depth, RANK.index(found.code))
+
+
+def root_of(found: Finding, marked: list[Finding]) -> Finding:
+    """Return the cause at the end of the chain."""
+    seen = {found.code}
+    while found.consequence_of is not None and found.consequence_of not in seen:
+        seen.add(found.consequence_of)
+        found = max((f for f in marked if f.code == found.consequence_of), key=lambda f: SEVERITY.index(f.verdict))
+    return found

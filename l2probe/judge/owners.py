@@ -1,0 +1,148 @@
+"""Who answered for an address, whether at the same time, and whether silence means anything here.
+
+Two nodes that answer one after the other are a handover; two that answer at the same time are a split brain, unless the
+control plane itself handed the address over at that moment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+from l2probe.judge.case import (
+    Case,
+    answered,
+    claims,
+    exchanges,
+    family,
+    mac_owners,
+    node_of,
+    ready_nodes,
+    replies,
+    vips,
+)
+from l2probe.model import Evidence, Ip, Mac, NeighbourReply, NodeName, Outcome, Trial
+
+GRACE_SECONDS = 3.0
+"""How far a frame may lie from its sender's time as holder. MetalLB repeats gratuitous ARP 1.1 s apart, Cilium's new
+holder may announce before the old one has withdrawn (retry period 2 s)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Someone who answered for an address: a node (perhaps with several MACs), or a MAC that no node owned."""
+
+    node: NodeName | None
+    replies: tuple[NeighbourReply, ...]
+
+    @property
+    def macs(self) -> tuple[Mac, ...]:
+        """Its MACs, in order of appearance."""
+        return tuple(dict.fromkeys(reply.mac for reply in self.replies))
+
+    @property
+    def label(self) -> str:
+        """The node's name, or the MAC."""
+        return self.node or self.macs[0]
+
+
+def owners(case: Case, vip: Ip) -> tuple[Owner, ...]:
+    """Everyone who answered for this VIP, first come first."""
+    found: dict[str, list[NeighbourReply]] = {}
+    for reply in replies(case, vip) or ():
+        found.setdefault(node_of(case, reply.mac) or reply.mac, []).append(reply)
+    return tuple(Owner(node=node_of(case, frames[0].mac), replies=tuple(frames)) for frames in found.values())
+
+
+def licensed(case: Case, owner: Owner, frame: NeighbourReply) -> bool:
+    """Whether the control plane named the sender as holder at about the time of the frame."""
+    history = claims(case) or ()
+    for index, claim in enumerate(history):
+        until = history[index + 1].read_at if index + 1 < len(history) else float("inf")
+        if claim.holder == owner.node and claim.read_at - GRACE_SECONDS <= frame.at <= until + GRACE_SECONDS:
+            return owner.node is not None
+    return False
+
+
+def contend(case: Case, one: Owner, other: Owner) -> bool:
+    """Whether two answered at the same time without a handover that explains it."""
+    start = max(one.replies[0].at, other.replies[0].at)
+    end = min(one.replies[-1].at, other.replies[-1].at)
+    if end < start:
+        return False
+    handed_over = len({claim.holder for claim in claims(case) or ()} & {one.node, other.node} - {None}) > 1
+    within = [(owner, frame) for owner in (one, other) for frame in owner.replies if start <= frame.at <= end]
+    return not (handed_over and all(licensed(case, owner, frame) for owner, frame in within))
+
+
+def contenders(case: Case, vip: Ip) -> tuple[Owner, ...]:
+    """Those who answered for this VIP at the same time as somebody else."""
+    pairs = [pair for pair in combinations(owners(case, vip), 2) if contend(case, *pair)]
+    return tuple(owner for owner in owners(case, vip) if any(owner in pair for pair in pairs))
+
+
+def last_owner(case: Case, vip: Ip) -> Owner | None:
+    """Who answered last."""
+    return max(owners(case, vip), key=lambda owner: owner.replies[-1].at, default=None)
+
+
+def owner_after(case: Case, trial: Trial, vip: Ip) -> NodeName | None:
+    """Return the node that the last frame of this trial showed; the trial's announcer when no frame came."""
+    frames = sorted((reply for reply in trial.replies or () if reply.ip == vip), key=lambda reply: reply.at)
+    return node_of(case, frames[-1].mac) if frames else trial.announcer
+
+
+def hears(evidence: Evidence, version: int) -> bool | None:
+    """Whether this interface demonstrably hears neighbours of the family (4 or 6); None when nobody listened."""
+    heard = [reply for trial in evidence.trials for reply in trial.replies or ()]
+    if evidence.node_replies is None and all(trial.replies is None for trial in evidence.trials):
+        return None
+    return any(family(reply.ip) == version for reply in (*(evidence.node_replies or ()), *heard))
+
+
+def silent(case: Case, vip: Ip) -> bool | None:
+    """Whether nobody answered for this VIP while a backend was ready and neighbours were heard; None: cannot tell.
+
+    Only the trials in which the address must be announced count. A gratuitous announcement whose sender then answers no
+    question is silence too, when traffic found no neighbour.
+    """
+    if not hears(case.evidence, family(vip)):
+        return None
+    frames = replies(case, vip)
+    if frames is None:
+        return None
+    tried = [exchange for _, exchange in exchanges(case.trials) if exchange.vip == vip]
+    if any(map(answered, tried)) or any(frame.solicited for frame in frames):
+        return False
+    return not frames or (bool(tried) and all(exchange.outcome is Outcome.NO_NEIGHBOUR for exchange in tried))
+
+
+def silent_vips(case: Case) -> tuple[Ip, ...]:
+    """Return the Service's addresses that were proven to be silent."""
+    return tuple(vip for vip in vips(case) if silent(case, vip))
+
+
+def unmapped_nodes(evidence: Evidence) -> tuple[NodeName, ...]:
+    """Ready nodes whose own MAC is not known: an unknown MAC may be theirs."""
+    mapped = set(mac_owners(evidence).values())
+    return tuple(node.name for node in ready_nodes(evidence) if node.name not in mapped)
+
+
+def strangers(case: Case, vip: Ip) -> tuple[Owner, ...]:
+    """Those who answered with a MAC that no node owns."""
+    return tuple(owner for owner in owners(case, vip) if owner.node is None)
+
+
+def is_foreign(case: Case, owner: Owner) -> bool:
+    """Whether a stranger is proven to be no part of the cluster.
+
+    Traffic decides where it can: a MAC through which our Pod answered belongs to the cluster, one that gave a wrong
+    answer does not. Without traffic it is foreign only when every Ready node's own MAC is known and is another one.
+    """
+    everything = [exchange for _, exchange in exchanges(case.evidence.trials)]
+    if any(answered(exchange) and exchange.sent_mac in owner.macs for exchange in everything):
+        return False
+    wrong = [exchange for exchange in everything if exchange.outcome is Outcome.WRONG_ANSWER]
+    if any(exchange.sent_mac in owner.macs or exchange.reply_mac in owner.macs for exchange in wrong):
+        return True
+    return bool(case.evidence.cluster.nodes) and not unmapped_nodes(case.evidence)

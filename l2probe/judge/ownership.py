@@ -1,0 +1,198 @@
+"""Family C, the wrong owner or several.
+
+A moment's overlap that the control plane explains is a handover and no finding.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from l2probe.judge.case import Case, cases, claims, claims_until, exchanges, node_of, ready_nodes, vips
+from l2probe.judge.finding import about, finding
+from l2probe.judge.owners import (
+    GRACE_SECONDS,
+    Owner,
+    contenders,
+    is_foreign,
+    owners,
+    silent_vips,
+    strangers,
+    unmapped_nodes,
+)
+from l2probe.judge.versions import names
+from l2probe.judge.words import count, listing, outcomes
+from l2probe.model import Claim, Evidence, Finding, Ip, NodeName, Verdict
+
+EVERYONE = 3
+"""With fewer nodes than this "all of them" is just two."""
+
+
+def answers(owner: Owner, vip: Ip) -> str:
+    """Return what one answerer sent, in words."""
+    who = owner.node or "no known node"
+    return f"{listing(owner.macs)} ({who}) answered {count(len(owner.replies), 'time')} for {vip}."
+
+
+def winner(case: Case, vip: Ip) -> str:
+    """Where this host's own traffic went, in words."""
+    sent = Counter(e.sent_mac for _, e in exchanges(case.trials) if e.vip == vip and e.sent_mac is not None)
+    shares = [f"{number} to {node_of(case, mac) or mac}" for mac, number in sent.most_common()]
+    return f"This host sent to {vip}: {listing(shares)}." if shares else ""
+
+
+def rivals(case: Case, vip: Ip) -> tuple[Owner, ...]:
+    """Return the nodes that answered for this VIP at the same time."""
+    return tuple(owner for owner in contenders(case, vip) if owner.node is not None)
+
+
+def is_everyone(case: Case, nodes: tuple[Owner, ...]) -> bool:
+    """Whether all Ready nodes are among them."""
+    return len(nodes) >= EVERYONE and {n.name for n in ready_nodes(case.evidence)} <= {o.node for o in nodes}
+
+
+def duplicate_announcers(evidence: Evidence) -> Iterator[Finding]:
+    """C01: two nodes answer for one address; C06: all of them do."""
+    for case in cases(evidence):
+        shared = [(vip, nodes) for vip in vips(case) if len(nodes := rivals(case, vip)) > 1]
+        if not shared:
+            continue
+        vip, nodes = shared[0]
+        everyone = is_everyone(case, nodes)
+        because = [line for v, found in shared for line in (*(answers(owner, v) for owner in found), winner(case, v))]
+        yield finding(
+            "C06" if everyone else "C01",
+            Verdict.FAIL,
+            says=f"{listing(owner.label for owner in nodes)} answered for {listing(v for v, _ in shared)} at the same "
+            "time.",
+            because=(*because, claim_words(case)),
+            remedy="With kube-proxy in IPVS mode set strictARP: true; otherwise stop all announcers but one."
+            if everyone
+            else "Find out why the node without the claim still answers (stale responder, address left on a NIC, "
+            "partition) and restart its agent.",
+            subject=about(case, vip),
+        )
+
+
+def claim_words(case: Case) -> str:
+    """Whom the control plane named, over the whole observation."""
+    history = claims(case) or ()
+    holders = listing(claim.holder for claim in history if claim.holder)
+    return f"The {names(case.evidence.cluster).claim} named {holders} throughout." if holders else ""
+
+
+def several_nics(evidence: Evidence) -> Iterator[Finding]:
+    """C02: one node, two MACs. Not a split brain, but switches see the address move."""
+    for case in cases(evidence):
+        for vip in vips(case):
+            for owner in owners(case, vip):
+                if owner.node is None or len(owner.macs) < 2:  # noqa: PLR2004 - several means two
+                    continue
+                yield finding(
+                    "C02",
+                    Verdict.WARN,
+                    says=f"{owner.node} answered for {vip} with {len(owner.macs)} MACs: {listing(owner.macs)}.",
+                    because=(answers(owner, vip), f"All of them answered for {owner.node}'s own address too."),
+                    remedy="Name the one interface of this segment in the policy's interfaces.",
+                    subject=about(case, vip),
+                )
+
+
+def foreign_owner(evidence: Evidence) -> Iterator[Finding]:
+    """C03: a machine outside the cluster answers for the address."""
+    for case in cases(evidence):
+        found = [(vip, owner) for vip in vips(case) for owner in strangers(case, vip) if is_foreign(case, owner)]
+        if not found:
+            continue
+        addresses, macs = listing(vip for vip, _ in found), {mac for _, owner in found for mac in owner.macs}
+        wrong = [e for _, e in exchanges(case.trials) if macs & {e.sent_mac, e.reply_mac}]
+        yield finding(
+            "C03",
+            Verdict.FAIL,
+            says=f"{listing(sorted(macs))} answered for {addresses} and belongs to no node of the cluster.",
+            because=(
+                *(answers(owner, vip) for vip, owner in found),
+                node_macs(case),
+                f"Traffic to or from it: {outcomes(wrong)}." if wrong else "",
+                *(answers(owner, vip) for vip, _ in found for owner in owners(case, vip) if owner.node),
+            ),
+            remedy="Find that machine by its MAC in the switch's table; give it another address, or take the "
+            "address out of the pool and of DHCP.",
+            subject=about(case, found[0][0]),
+        )
+
+
+def node_macs(case: Case) -> str:
+    """Whose MACs were known, in words."""
+    known = listing(sorted(f"{node} {mac}" for mac, node in case.macs.items()))
+    missing = listing(unmapped_nodes(case.evidence))
+    return f"Nodes answered for their own addresses: {known or 'none'}{f'; not {missing}' if missing else ''}."
+
+
+def final_claim(case: Case) -> Claim | None:
+    """Return the last claim that names a holder, when it had stood for long enough to be in effect."""
+    history = claims(case) or ()
+    return history[-1] if history and history[-1].holder else None
+
+
+def holder_mismatch(evidence: Evidence) -> Iterator[Finding]:
+    """C04: the wire shows one node, the claim names another."""
+    for case in cases(evidence):
+        claim = final_claim(case)
+        wrong = [(vip, owner) for vip in vips(case) if claim and (owner := usurper(case, vip, claim))]
+        if not wrong or claim is None:
+            continue
+        vip, owner = wrong[0]
+        yield finding(
+            "C04",
+            Verdict.FAIL,
+            says=f"{owner.label} answered for {listing(v for v, _ in wrong)}, but the "
+            f"{names(evidence.cluster).claim} named {claim.holder}.",
+            because=(
+                *(answers(o, v) for v, o in wrong),
+                f"{claim.source} named {claim.holder}, transitions {claim.transitions}.",
+            ),
+            remedy=f"Restart the agent on {owner.label}; if the answer stays, another controller announces "
+            f"the address too.",
+            subject=about(case, vip),
+        )
+
+
+def usurper(case: Case, vip: Ip, claim: Claim) -> Owner | None:
+    """Return the node that answered last although another had been named well before; None when the two agree.
+
+    Frames after the claims were last looked at are not compared: the claim may have changed with them.
+    """
+    if len(contenders(case, vip)) > 1:
+        return None
+    compared = [(owner, f.at) for owner in owners(case, vip) for f in owner.replies if f.at <= claims_until(case)]
+    owner, at = max(compared, key=lambda pair: pair[1], default=(None, 0.0))
+    if owner is None or owner.node in {None, claim.holder}:
+        return None
+    since = min(c.read_at for c in claims(case) or () if c.holder == claim.holder)
+    named_before = any(c.holder == owner.node for c in claims(case) or ())
+    return owner if at > since + GRACE_SECONDS or not named_before else None
+
+
+def holder_gone(evidence: Evidence) -> Iterator[Finding]:
+    """C05: the holder is no Ready node."""
+    ready = {node.name for node in ready_nodes(evidence)}
+    known: set[NodeName] = {node.name for node in evidence.cluster.nodes or ()}
+    for case in cases(evidence) if ready else ():
+        claim = final_claim(case)
+        if claim is None or claim.holder is None or claim.holder in ready:
+            continue
+        dead = silent_vips(case)
+        state = "is not Ready" if claim.holder in known else "does not exist"
+        yield finding(
+            "C05",
+            Verdict.FAIL if dead else Verdict.WARN,
+            says=f"The {names(evidence.cluster).claim} of {case.name} was held by {claim.holder}, a node that {state}.",
+            because=(
+                f"{claim.source} named {claim.holder}.",
+                f"Ready nodes: {listing(sorted(ready))}.",
+                f"Nobody answered for {listing(dead)}." if dead else "",
+            ),
+            remedy=f"Delete the object that names {claim.holder} so that a living node takes over.",
+            subject=about(case, dead[0] if dead else ""),
+        )

@@ -1,0 +1,72 @@
+"""Does an announcement policy select this Service on some node? Kubernetes label selector rules, in words when not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from l2probe.judge.case import in_network
+from l2probe.model import AnnouncementPolicy, Cluster, Node, Requirement, Service
+
+OPERATORS: Mapping[str, Callable[[Requirement, Mapping[str, str]], bool]] = {
+    "In": lambda term, labels: labels.get(term.key) in term.values,
+    "NotIn": lambda term, labels: labels.get(term.key) not in term.values,
+    "Exists": lambda term, labels: term.key in labels,
+    "DoesNotExist": lambda term, labels: term.key not in labels,
+}
+"""metav1.LabelSelector operators; NotIn also matches where the key is absent."""
+
+
+def matches(term: Requirement, labels: Mapping[str, str]) -> bool:
+    """Whether the labels satisfy one term. An operator that we do not know is not held against anybody."""
+    rule = OPERATORS.get(term.operator)
+    return rule is None or rule(term, labels)
+
+
+def service_labels(service: Service) -> Mapping[str, str]:
+    """Return a Service's labels with the two that Cilium adds for selectors."""
+    return {
+        **dict(service.labels),
+        "io.kubernetes.service.namespace": service.namespace,
+        "io.kubernetes.service.name": service.name,
+    }
+
+
+def term_words(term: Requirement) -> str:
+    """One term, as kubectl would print it."""
+    return " ".join(filter(None, (term.key, term.operator, f"({', '.join(term.values)})" if term.values else "")))
+
+
+def eligible_nodes(policy: AnnouncementPolicy, cluster: Cluster) -> tuple[Node, ...]:
+    """Return the Ready nodes that the policy's node selector matches."""
+    return tuple(
+        node
+        for node in cluster.nodes or ()
+        if node.ready and all(matches(term, dict(node.labels)) for term in policy.node_selector or ())
+    )
+
+
+def unmet_terms(policy: AnnouncementPolicy, service: Service, cluster: Cluster) -> tuple[str, ...]:
+    """Why this policy does not announce the Service, one reason each; () when nothing speaks against it.
+
+    An empty node list counts as not looked.
+    """
+    labels = service_labels(service)
+    wrong = [term_words(term) for term in policy.service_selector or () if not matches(term, labels)]
+    reasons = [f"service selector term {term} did not match" for term in wrong]
+    if not policy.load_balancer_ips:
+        reasons.append("loadBalancerIPs was false (its default)")
+    if cluster.nodes and not eligible_nodes(policy, cluster):
+        terms = ", ".join(map(term_words, policy.node_selector or ()))
+        reasons.append(f"node selector ({terms}) matched no Ready node")
+    reasons += [f"status said {error.type} ({error.message or error.reason})" for error in policy.errors]
+    return (*reasons, *unmet_pools(policy, service, cluster))
+
+
+def unmet_pools(policy: AnnouncementPolicy, service: Service, cluster: Cluster) -> tuple[str, ...]:
+    """Return a MetalLB L2Advertisement may name pools: none of them holds the Service's address."""
+    if not policy.pools or cluster.pools is None:
+        return ()
+    blocks = [block for pool in cluster.pools if pool.name in policy.pools for block in pool.blocks]
+    if not service.vips or any(in_network(vip, block) for vip in service.vips for block in blocks):
+        return ()
+    return (f"pools {', '.join(policy.pools)} do not hold {', '.join(service.vips)}",)

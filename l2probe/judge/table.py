@@ -1,0 +1,81 @@
+"""All rules, and all codes in the order in which a reader wants them: the cause that explains most first."""
+
+from __future__ import annotations
+
+from l2probe.judge.address import address_pending, address_taken, foreign_class, pool_conflict
+from l2probe.judge.announcement import (
+    address_silent,
+    broadcast_unanswered,
+    feature_off,
+    multicast_unanswered,
+    no_policy,
+    policy_selects_nothing,
+    silent_leader,
+    unclaimed,
+)
+from l2probe.judge.blackhole import local_policy_blackhole
+from l2probe.judge.delivery import (
+    lost_traffic,
+    no_ready_backend,
+    refused_by_application,
+    reply_from_other_nic,
+    wrong_answer,
+)
+from l2probe.judge.finding import Rule
+from l2probe.judge.ownership import duplicate_announcers, foreign_owner, holder_gone, holder_mismatch, several_nics
+from l2probe.judge.source import dsr_not_effective, source_is_gateway, source_lost
+from l2probe.judge.vantage import (
+    announcer_unmapped,
+    behind_a_router,
+    deaf_interface,
+    no_raw_socket,
+    not_allowed,
+    on_a_cluster_node,
+)
+
+API_RULES: tuple[Rule, ...] = (
+    on_a_cluster_node,
+    not_allowed,
+    foreign_class,
+    address_taken,
+    pool_conflict,
+    address_pending,
+)
+"""Rules that need no wire: they hold from any vantage."""
+
+WIRE_RULES: tuple[Rule, ...] = (
+    behind_a_router,
+    no_raw_socket,
+    deaf_interface,
+    feature_off,
+    no_policy,
+    policy_selects_nothing,
+    holder_gone,
+    unclaimed,
+    silent_leader,
+    address_silent,
+    multicast_unanswered,
+    broadcast_unanswered,
+    foreign_owner,
+    duplicate_announcers,
+    holder_mismatch,
+    several_nics,
+    announcer_unmapped,
+    no_ready_backend,
+    wrong_answer,
+    refused_by_application,
+    lost_traffic,
+    reply_from_other_nic,
+    dsr_not_effective,
+    source_lost,
+    source_is_gateway,
+    local_policy_blackhole,
+)
+"""Rules about frames and traffic: nothing of that is true on a host that is a cluster node."""
+
+RANK: tuple[str, ...] = (
+    *("V01", "V02", "V04", "A04", "A03", "A02", "A01", "B04", "B01", "B02", "C05", "B06", "B07", "B14", "B11", "B12"),
+    *("C03", "C06", "C01", "C04", "V06", "D02", "D03", "D11", "D06", "D05", "D04", "D12", "D10", "E03"),
+    *("D01", "E02", "E04", "E01", "E05", "C02", "D08", "V03", "V05"),
+)
+"""Every code that a rule can raise."""

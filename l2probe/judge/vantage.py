@@ -1,0 +1,131 @@
+"""Family V, this vantage cannot tell: what could not be observed from here, and what that leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from l2probe.judge.case import cases, exchanges, family, vips
+from l2probe.judge.finding import about, finding
+from l2probe.judge.owners import hears, is_foreign, strangers, unmapped_nodes
+from l2probe.judge.words import count, listing
+from l2probe.model import Evidence, Finding, Ip, Outcome, Verdict
+
+
+def addresses(evidence: Evidence) -> tuple[Ip, ...]:
+    """All addresses that were tried."""
+    return tuple(dict.fromkeys(vip for case in cases(evidence) for vip in vips(case)))
+
+
+def on_a_cluster_node(evidence: Evidence) -> Iterator[Finding]:
+    """V01: a node rewrites connections to a VIP before they reach the wire."""
+    node = evidence.vantage.cluster_node
+    if node is None:
+        return
+    yield finding(
+        "V01",
+        Verdict.UNKNOWN,
+        says=f"This host is cluster node {node}: its traffic to a VIP never reaches the wire, so it proves nothing.",
+        because=(f"A local address equals {node}'s ({listing(evidence.vantage.addresses)}).",),
+        remedy="Run l2probe from a machine on the same segment that is no cluster node.",
+    )
+
+
+def behind_a_router(evidence: Evidence) -> Iterator[Finding]:
+    """V02: the frames that we see are the router's."""
+    if evidence.vantage.on_link is not False:
+        return
+    gateway = evidence.vantage.gateway or "a router"
+    yield finding(
+        "V02",
+        Verdict.UNKNOWN,
+        says=f"{listing(addresses(evidence)) or 'The addresses'} are reached through {gateway}: who announces "
+        f"them cannot be seen from here.",
+        because=(
+            f"{evidence.vantage.interface} has {listing(evidence.vantage.addresses)}; no VIP lies in its subnets.",
+        ),
+        remedy="Run l2probe from a machine in the VIP's own subnet, or give this one an interface there (--interface).",
+    )
+
+
+def no_raw_socket(evidence: Evidence) -> Iterator[Finding]:
+    """V03: frames could not be read, so announcer and DSR stay unproven."""
+    if evidence.vantage.raw_socket:
+        return
+    yield finding(
+        "V03",
+        Verdict.UNKNOWN,
+        says="Frames could not be read (no CAP_NET_RAW): who announces and by which path answers come is not "
+        "proven; only traffic was judged.",
+        because=(f"Opening a packet socket on {evidence.vantage.interface} was not permitted.",),
+        remedy="Run as root, or in a container with --cap-add NET_RAW.",
+    )
+
+
+def deaf_interface(evidence: Evidence) -> Iterator[Finding]:
+    """V04: not even node addresses were answered, so silence means nothing."""
+    if evidence.vantage.on_link is False or evidence.node_replies is None:
+        return
+    tried = [vip for case in cases(evidence) for vip in vips(case) if any(t.replies is not None for t in case.trials)]
+    for version in sorted({family(vip) for vip in tried} or {4}):
+        asked = [ip for node in evidence.cluster.nodes or () for ip in node.addresses if family(ip) == version]
+        if hears(evidence, version) is not False:
+            continue
+        said = (
+            f"no node answered for its own IPv{version} address"
+            if asked
+            else f"no node has an IPv{version} address to ask for"
+        )
+        yield finding(
+            "V04",
+            Verdict.UNKNOWN,
+            says=f"On {evidence.vantage.interface} {said}: that nobody answered for a VIP means nothing here.",
+            because=(
+                f"Asked for {listing(asked)}; 0 answers." if asked else f"Asked for {listing(tried)}; 0 answers.",
+            ),
+            remedy="Check that this interface is on the nodes' segment (VLAN, port isolation, Wi-Fi client "
+            "isolation); choose another with --interface.",
+        )
+
+
+def not_allowed(evidence: Evidence) -> Iterator[Finding]:
+    """V05: RBAC lacks a verb; what it would have shown was not compared."""
+    missing = evidence.cluster.missing_rights
+    if not missing:
+        return
+    rights = listing(
+        (f"{right.verb} {right.resource}{f'.{right.group}' if right.group else ''}" for right in missing), limit=10
+    )
+    yield finding(
+        "V05",
+        Verdict.WARN,
+        says=f"The API server did not allow {rights}: what that would have shown was not compared.",
+        because=tuple(f"{r.verb} {r.resource} in {r.namespace or 'all namespaces'}: denied." for r in missing[:10]),
+        remedy=f"Grant {'it' if len(missing) == 1 else 'them'} with a ClusterRole to the user of this kubeconfig.",
+    )
+
+
+def announcer_unmapped(evidence: Evidence) -> Iterator[Finding]:
+    """V06: a MAC answered that is no known node's, and nothing proves it foreign. Never guessed."""
+    for case in cases(evidence):
+        found = [(vip, o) for vip in vips(case) for o in strangers(case, vip) if not is_foreign(case, o)]
+        if not found:
+            continue
+        macs = {mac for _, owner in found for mac in owner.macs}
+        tried = [e for _, e in exchanges(case.trials) if e.sent_mac in macs]
+        good = sum(exchange.outcome is Outcome.ANSWERED for exchange in tried)
+        missing = unmapped_nodes(evidence)
+        yield finding(
+            "V06",
+            Verdict.UNKNOWN,
+            says=f"{listing(sorted(macs))} answered for {listing(vip for vip, _ in found)} and could not be "
+            f"mapped to a node.",
+            because=(
+                f"Not known: the MAC of {listing(missing)}." if missing else "",
+                f"Our Pod answered {good} of {count(len(tried), 'exchange')} sent to it: it belongs to the cluster."
+                if good
+                else "",
+            ),
+            remedy="Compare the MAC with `ip link` on the nodes: a second NIC, a bond or a bridge in front "
+            "of a node looks like this.",
+            subject=about(case, found[0][0]),
+        )

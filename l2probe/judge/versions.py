@@ -1,0 +1,73 @@
+"""What an implementation of a given version can do. Claims about code, never about the wire."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from l2probe.model import Cluster
+
+CILIUM = "cilium"
+METALLB = "metallb"
+KUBE_VIP = "kube-vip"
+
+FOLLOWS_LOCAL = (1, 20, 2)
+"""First Cilium whose lease follows policy Local (cilium/cilium#46399, backport #48550)."""
+ANNOUNCES_IPV6 = (1, 18, 0)
+"""No Cilium before this announces IPv6 (cilium/cilium#39648; the manual of 1.17 says "does not support IPv6/NDP")."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """How an implementation calls its things.
+
+    `serves`: its load balancer classes, empty where the user chooses them.
+    """
+
+    title: str
+    pool: str
+    policy: str
+    claim: str
+    serves: tuple[str, ...]
+
+
+NAMES = {
+    CILIUM: Names(
+        title="Cilium",
+        pool="CiliumLoadBalancerIPPool",
+        policy="CiliumL2AnnouncementPolicy",
+        claim="lease",
+        serves=("io.cilium/l2-announcer", "io.cilium/bgp-control-plane"),
+    ),
+    METALLB: Names(title="MetalLB", pool="IPAddressPool", policy="L2Advertisement", claim="ServiceL2Status", serves=()),
+    KUBE_VIP: Names(
+        title="kube-vip",
+        pool="address pool",
+        policy="announcement setting",
+        claim="lease",
+        serves=("kube-vip.io/kube-vip-class",),
+    ),
+}
+UNKNOWN = Names(title="The load balancer", pool="address pool", policy="announcement policy", claim="claim", serves=())
+
+
+def names(cluster: Cluster) -> Names:
+    """Return the words of the cluster's implementation."""
+    return NAMES.get(cluster.implementation or "", UNKNOWN)
+
+
+def version(cluster: Cluster) -> tuple[int, ...] | None:
+    """Return the implementation's version as numbers, from "v1.19.4" or "1.20.0-pre.4"; None when it is not known."""
+    found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", cluster.implementation_version or "")
+    return tuple(int(part or 0) for part in found.groups()) if found else None
+
+
+def is_cilium_before(cluster: Cluster, limit: tuple[int, ...]) -> bool:
+    """Whether this is a Cilium known to be older than the limit."""
+    known = version(cluster)
+    return cluster.implementation == CILIUM and known is not None and known < limit
+
+
+def setting(cluster: Cluster, key: str) -> str | None:
+    """One setting of the implementation, or None."""
+    return dict(cluster.settings).get(key)

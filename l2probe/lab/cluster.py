@@ -1,0 +1,94 @@
+"""The living lab: the world, the API that speaks in it and the controllers that run it.
+
+The API listens on sockets made in three namespaces (a socket stays where it was made), so that one kubeconfig is
+right for the controllers, in the client's namespace and on the host.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from l2probe.lab.addresses import KUBECONFIG, LOOPBACK
+from l2probe.lab.netns import Namespace
+from l2probe.lab.profiles import PROFILES
+from l2probe.lab.world import World
+
+if TYPE_CHECKING:
+    from l2probe.lab.api import ApiServer
+    from l2probe.lab.controllers import RunningCluster
+
+DENIED = "denied:"
+"""Prefix of the fault that takes a right away: `denied:VERB:RESOURCE[.GROUP]`."""
+
+
+class Cluster:
+    """What `live` returns: the lab with a name for each way to break it."""
+
+    def __init__(self, api: ApiServer, controllers: RunningCluster, *, profile: str, url: str) -> None:
+        self.profile = profile
+        self.url = url
+        self.faults: tuple[str, ...] = ()
+        self._api = api
+        self._controllers = controllers
+
+    async def fault(self, name: str) -> None:
+        """Break the lab in one way more. LabError when the controllers could not."""
+        if name in self.faults:
+            return
+        if name.startswith(DENIED):
+            self._api.restrict(right(name), allowed=False)
+        else:
+            await self._controllers.fault(name)
+        self.faults = (*self.faults, name)
+
+    async def heal(self) -> None:
+        """Mend all that was broken."""
+        for name in self.faults:
+            if name.startswith(DENIED):
+                self._api.restrict(right(name), allowed=True)
+        await self._controllers.heal()
+        self.faults = ()
+
+
+def right(fault: str) -> tuple[str, str, str]:
+    """Return what `denied:list:leases.coordination.k8s.io` denies: ("list", "coordination.k8s.io", "leases")."""
+    _, verb, what = fault.split(":")
+    resource, _, group = what.partition(".")
+    return verb, group, resource
+
+
+async def live(world: World, *, host: socket.socket, profile: str, faults: Sequence[str] = ()) -> Cluster:
+    """Start API and controllers in a started world; return when the cluster is steady and broken as asked."""
+    from l2probe.lab.api import start_api  # noqa: PLC0415 - heavy
+    from l2probe.lab.controllers import start_cluster  # noqa: PLC0415 - heavy
+
+    port = host.getsockname()[1]
+    api = await start_api((host, *(_listen(namespace, port) for namespace in (world.own, world.client))))
+    url = f"https://{LOOPBACK}:{port}"
+    _write_private(KUBECONFIG, api.kubeconfig(url))
+    controllers = await start_cluster(
+        serve_logs=api.serve_logs,
+        url=url,
+        token=api.system_token,
+        ca_pem=api.ca_pem,
+        world=world,
+        profile=PROFILES[profile],
+    )
+    await controllers.ready()
+    cluster = Cluster(api, controllers, profile=profile, url=url)
+    for name in faults:
+        await cluster.fault(name)
+    return cluster
+
+
+def _listen(namespace: Namespace, port: int) -> socket.socket:
+    with namespace.entered():
+        return socket.create_server((LOOPBACK, port), backlog=128)
+
+
+def _write_private(path: str, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)

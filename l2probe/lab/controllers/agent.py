@@ -1,0 +1,113 @@
+"""One node's Cilium agent, as far as L2 announcements go: an election for each Service. Never answers ARP itself."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from l2probe.lab.controllers.election import RETRY_SECONDS, Seat, Step, held_spec, holder_of, lease_key, step
+from l2probe.lab.controllers.kinds import LEASE
+from l2probe.lab.controllers.knowledge import Knowledge
+from l2probe.lab.controllers.objects import Key, Obj
+from l2probe.lab.controllers.plane import Plane
+from l2probe.lab.driver import NodeDriver
+
+DEAD_SECONDS = 600.0
+"""For how long a dead agent has not renewed: far beyond any lease's duration."""
+
+
+class Agent:
+    """Holds leases and tells through `changed` that what it holds is another set of addresses now."""
+
+    def __init__(self, plane: Plane, node: NodeDriver, knowledge: Knowledge, changed: Callable[[], None]) -> None:
+        self.node = node
+        self.alive = True
+        self._plane = plane
+        self._knowledge = knowledge
+        self._changed = changed
+        self._held: dict[Key, frozenset[str]] = {}
+        self._renewed: dict[Key, float] = {}
+        self._turns: dict[Key, float] = {}
+        self._queue = plane.queue(self._reconcile)
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """The addresses of all Services whose lease it holds."""
+        return frozenset().union(*self._held.values())
+
+    def look(self, service: Key) -> None:
+        """Reconsider the Service: something about it changed."""
+        self._queue.add(service)
+
+    def revive(self) -> None:
+        """Start anew, as a restarted agent: it has renewed nothing yet."""
+        self.alive = True
+        self._renewed.clear()
+
+    async def _reconcile(self, service: Key) -> None:
+        if not self.alive:
+            await self._decay(service)
+            return
+        taken = self._step(service)
+        if taken.turn is None:
+            self._turns.pop(service, None)
+        else:
+            self._turns[service] = taken.turn
+        if taken.spec is not None:
+            # Set before the write, so that an election goes on when the write is refused.
+            self._queue.add_after(service, RETRY_SECONDS)
+            await self._write(service, taken.spec)
+        self._hold(service, holds=taken.holds)
+        self._plan(service, taken)
+
+    def _step(self, service: Key) -> Step:
+        seat = Seat(
+            me=self.node.name,
+            rank=self._knowledge.rank(service, self.node.name),
+            now=asyncio.get_running_loop().time(),
+            observed=self._knowledge.observed(service),
+            renewed=self._renewed.get(service),
+            turn=self._turns.get(service),
+        )
+        return step(self._knowledge.lease(service), seat, time.time())
+
+    async def _write(self, service: Key, spec: Obj) -> None:
+        lease, client = self._knowledge.lease(service), self._plane.client
+        if lease is None:
+            key = lease_key(service)
+            metadata = {"name": key.name, "namespace": key.namespace}
+            fresh = {"apiVersion": LEASE.api_version, "kind": LEASE.name, "metadata": metadata, "spec": spec}
+            written = await client.create(LEASE, fresh)
+        else:
+            written = await client.replace(LEASE, {**lease, "spec": spec})
+        if holder_of(written) == self.node.name:
+            self._renewed[service] = asyncio.get_running_loop().time()
+        else:
+            self._renewed.pop(service, None)
+        self._plane.leases.store(written)
+
+    def _plan(self, service: Key, taken: Step) -> None:
+        if taken.again is None:
+            self._queue.forget(service)
+        else:
+            self._queue.add_after(service, taken.again)
+
+    def _hold(self, service: Key, *, holds: bool) -> None:
+        found = self._knowledge.addresses(service, self.node) if holds else frozenset[str]()
+        if found == self._held.get(service, frozenset()):
+            return
+        if found:
+            self._held[service] = found
+        else:
+            self._held.pop(service, None)
+        self._changed()
+
+    async def _decay(self, service: Key) -> None:
+        """Leave the lease as an agent leaves it that died ten minutes ago while it held it."""
+        lease = self._knowledge.lease(service)
+        first = not holder_of(lease) and self._knowledge.rank(service, self.node.name) == 0
+        mine = holder_of(lease) == self.node.name and service in self._renewed
+        if first or mine:
+            await self._write(service, held_spec(None, self.node.name, time.time() - DEAD_SECONDS))
+            self._renewed.pop(service, None)

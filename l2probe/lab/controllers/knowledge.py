@@ -1,0 +1,115 @@
+"""What all agents know about Services: candidates in their order, addresses, leases. Reads caches; writes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from l2probe.lab.controllers.cache import Changed
+from l2probe.lab.controllers.election import holder_of, lease_key
+from l2probe.lab.controllers.eligibility import View, addresses, candidates
+from l2probe.lab.controllers.endpoints import SERVICE_NAME
+from l2probe.lab.controllers.objects import Key, Obj, dig, key_of, labels_of
+from l2probe.lab.controllers.plane import Plane
+from l2probe.lab.driver import NodeDriver
+
+
+class Knowledge:
+    """One memory for the agents of all nodes, as each would see the same through its own watch.
+
+    `concerned` is called with each Service for which something changed that may change who announces it.
+    """
+
+    def __init__(self, plane: Plane, concerned: Callable[[Key], None]) -> None:
+        self._plane = plane
+        self._concerned = concerned
+        self._candidates: dict[Key, list[str]] = {}
+        self._slices: dict[Key, dict[str, Obj]] = {}
+        self._by_lease: dict[Key, set[Key]] = {}
+        self._observed: dict[Key, float] = {}
+
+    def watch(self) -> None:
+        """Start to learn; `concerned` is called for everything that is there already."""
+        plane = self._plane
+        plane.slices.subscribe(self._slice_changed)
+        plane.services.subscribe(self._service_changed)
+        plane.leases.subscribe(self._lease_changed)
+        plane.policies.subscribe(self._everything_changed("spec"))
+        plane.nodes.subscribe(self._everything_changed("metadata", "labels"))
+
+    def _changed(self, services: Iterable[Key]) -> None:
+        for key in tuple(services):
+            self._candidates.pop(key, None)
+            self._concerned(key)
+
+    def _everything_changed(self, *path: str) -> Changed:
+        def changed(before: Obj | None, after: Obj | None) -> None:
+            if before is None or after is None or dig(before, *path) != dig(after, *path):
+                self._changed(key_of(service) for service in self._plane.services)
+
+        return changed
+
+    def _service_changed(self, before: Obj | None, after: Obj | None) -> None:
+        key = key_of(after or before or {})
+        self._by_lease.setdefault(lease_key(key), set()).add(key)
+        paths = (("spec",), ("status", "loadBalancer"), ("metadata", "labels"))
+        if before is None or after is None or any(dig(before, *path) != dig(after, *path) for path in paths):
+            self._changed((key,))
+
+    def _slice_changed(self, before: Obj | None, after: Obj | None) -> None:
+        part = after or before or {}
+        key = Key(part["metadata"]["namespace"], labels_of(part).get(SERVICE_NAME, ""))
+        if after is None:
+            self._slices.get(key, {}).pop(part["metadata"]["name"], None)
+        else:
+            self._slices.setdefault(key, {})[part["metadata"]["name"]] = after
+        self._changed((key,))
+
+    def _lease_changed(self, before: Obj | None, after: Obj | None) -> None:
+        key = key_of(after or before or {})
+        if after is None:
+            self._forget(key)
+            return
+        self._observed[key] = asyncio.get_running_loop().time()
+        # A renewal by the same holder asks nobody to act.
+        if before is None or holder_of(before) != holder_of(after):
+            for service in tuple(self._by_lease.get(key, ())):
+                self._concerned(service)
+
+    def _forget(self, lease: Key) -> None:
+        self._observed.pop(lease, None)
+        known = self._by_lease.get(lease, set())
+        for service in tuple(known):
+            if self._plane.services.get(service) is None:
+                known.discard(service)
+                self._slices.pop(service, None)
+            self._changed((service,))
+
+    def lease(self, service: Key) -> Obj | None:
+        """Return the Service's Lease, or None."""
+        return self._plane.leases.get(lease_key(service))
+
+    def observed(self, service: Key) -> float:
+        """Return the loop's time at which the lease was last seen to change."""
+        return self._observed.get(lease_key(service), 0.0)
+
+    def _view(self, service: Obj) -> View:
+        parts = tuple(self._slices.get(key_of(service), {}).values())
+        return View(service=service, slices=parts, policies=tuple(self._plane.policies), nodes=tuple(self._plane.nodes))
+
+    def rank(self, service: Key, node: str) -> int | None:
+        """Return the node's place among the candidates for the Service's lease; None when it is none."""
+        found = self._plane.services.get(service)
+        if found is None:
+            return None
+        if service not in self._candidates:
+            self._candidates[service] = candidates(self._view(found), self._plane.profile)
+        order = self._candidates[service]
+        return order.index(node) if node in order else None
+
+    def addresses(self, service: Key, node: NodeDriver) -> frozenset[str]:
+        """Return what the node answers for when it holds the Service's lease."""
+        found, where = self._plane.services.get(service), self._plane.nodes.get(Key("", node.name))
+        if found is None or where is None:
+            return frozenset()
+        return addresses(self._view(found), where, node.interfaces, self._plane.profile)

@@ -1,0 +1,220 @@
+"""The objects that make a cluster this cluster: nodes, Cilium, its configuration, pool and policy. Writes nothing.
+
+Keys of cilium-config as the Helm charts of each version write them (research/cilium.md, section 2).
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+
+from l2probe.lab.controllers.kinds import (
+    CONFIG_MAP,
+    DAEMON_SET,
+    LEASE,
+    NAMESPACE,
+    NODE,
+    POD,
+    POLICY,
+    SERVICE_ACCOUNT,
+    Kind,
+)
+from l2probe.lab.controllers.kinds import pool as pool_kind
+from l2probe.lab.controllers.objects import Obj, micro_timestamp, timestamp
+from l2probe.lab.driver import NodeDriver
+from l2probe.lab.profiles import Mode, Profile
+from l2probe.lab.topology import PODS4, POOL4, POOL6
+
+SYSTEM = "kube-system"
+NODE_LEASES = "kube-node-lease"
+KUBELET_VERSION = "v1.34.4"
+AGENT_LABELS = {"k8s-app": "cilium", "app.kubernetes.io/name": "cilium-agent", "app.kubernetes.io/part-of": "cilium"}
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+_NO_ENDPOINTS_ROUTABLE_SINCE = (1, 19)
+_EXTERNAL_IPS_UNTIL = (1, 17)
+
+
+def _object(kind: Kind, name: str, namespace: str = "", **content: object) -> Obj:
+    metadata: Obj = {"name": name, **({"namespace": namespace} if namespace else {})}
+    return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, **content}
+
+
+def minor(version: str) -> tuple[int, int]:
+    """`1.20.2` -> (1, 20)."""
+    first, second, *_ = version.split(".")
+    return int(first), int(second)
+
+
+def namespaces() -> tuple[Obj, ...]:
+    """Return the namespaces that every cluster has."""
+    return tuple(_object(NAMESPACE, name) for name in ("default", SYSTEM, "kube-public", NODE_LEASES))
+
+
+def _node_condition(kind: str, *, true: bool, reason: str, message: str, now: str) -> Obj:
+    times = {"lastHeartbeatTime": now, "lastTransitionTime": now}
+    return {"type": kind, "status": "True" if true else "False", "reason": reason, "message": message, **times}
+
+
+def _node_conditions(now: str) -> list[Obj]:
+    pressures = (
+        ("Memory", "sufficient memory available"),
+        ("Disk", "no disk pressure"),
+        ("PID", "sufficient PID available"),
+    )
+    reasons = {
+        "Memory": "KubeletHasSufficientMemory",
+        "Disk": "KubeletHasNoDiskPressure",
+        "PID": "KubeletHasSufficientPID",
+    }
+    fine = [
+        _node_condition(f"{name}Pressure", true=False, reason=reasons[name], message=f"kubelet has {what}", now=now)
+        for name, what in pressures
+    ]
+    message = "kubelet is posting ready status"
+    return [*fine, _node_condition("Ready", true=True, reason="KubeletReady", message=message, now=now)]
+
+
+def node(driver: NodeDriver, number: int, addresses: Sequence[str], clock: float) -> Obj:
+    """Return the Node of a machine as its kubelet registers it; `number` counts from 1 and is in its Pod ranges."""
+    arch = _ARCHITECTURES.get(platform.machine(), platform.machine())
+    labels = {"kubernetes.io/hostname": driver.name, "kubernetes.io/os": "linux", "kubernetes.io/arch": arch}
+    ranges = [f"10.244.{number}.0/24", f"fd00:10:{number}::/64"][: len(addresses)]
+    known = [*(("InternalIP", address) for address in addresses), ("Hostname", driver.name)]
+    amounts = {"cpu": "2", "memory": "2Gi", "pods": "110"}
+    status = {
+        "addresses": [{"type": kind, "address": address} for kind, address in known],
+        "capacity": amounts,
+        "allocatable": amounts,
+        "conditions": _node_conditions(timestamp(clock)),
+        "nodeInfo": {
+            "architecture": arch,
+            "bootID": "00000000-0000-0000-0000-000000000000",
+            "containerRuntimeVersion": "containerd://2.0.0",
+            "kernelVersion": platform.release(),
+            "kubeProxyVersion": "",
+            "kubeletVersion": KUBELET_VERSION,
+            "machineID": driver.mac.replace(":", ""),
+            "operatingSystem": "linux",
+            "osImage": "l2probe lab",
+            "systemUUID": driver.mac.replace(":", ""),
+        },
+    }
+    made = _object(NODE, driver.name, spec={"podCIDR": ranges[0], "podCIDRs": ranges}, status=status)
+    made["metadata"]["labels"] = labels
+    return made
+
+
+def node_lease(name: str, clock: float) -> Obj:
+    """Return the Lease by which a kubelet shows that its node lives."""
+    spec = {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": micro_timestamp(clock)}
+    return _object(LEASE, name, NODE_LEASES, spec=spec)
+
+
+def config(profile: Profile) -> dict[str, str]:
+    """Return the data of ConfigMap kube-system/cilium-config."""
+    version = minor(profile.version)
+    data = {
+        "auto-direct-node-routes": "true",
+        "bpf-lb-acceleration": "disabled",
+        "bpf-lb-algorithm-annotation": "false",
+        "bpf-lb-mode": str(profile.mode),
+        "bpf-lb-mode-annotation": "false",
+        "default-lb-service-ipam": "lbipam",
+        "enable-health-check-nodeport": "true",
+        "enable-ipv4": "true",
+        "enable-ipv6": str(6 in profile.families).lower(),  # noqa: PLR2004 - the IP version
+        "enable-l2-announcements": "true",
+        "enable-lb-ipam": "true",
+        "ipam": "kubernetes",
+        "ipv4-native-routing-cidr": PODS4,
+        "kube-proxy-replacement": "true",
+        "routing-mode": "native",
+        "service-no-backend-response": str(profile.no_backend),
+        "tunnel-protocol": "vxlan",
+    }
+    if profile.mode is not Mode.SNAT:
+        data["bpf-lb-dsr-dispatch"] = "opt"
+    if version >= _NO_ENDPOINTS_ROUTABLE_SINCE:
+        data["enable-no-service-endpoints-routable"] = "true"
+    if version <= _EXTERNAL_IPS_UNTIL:
+        data["enable-external-ips"] = "true"
+    return data
+
+
+def config_map(profile: Profile) -> Obj:
+    """Return ConfigMap kube-system/cilium-config."""
+    return _object(CONFIG_MAP, "cilium-config", SYSTEM, data=config(profile))
+
+
+def service_account(name: str, namespace: str) -> Obj:
+    """Return a ServiceAccount, without which a real API server admits no Pod."""
+    return _object(SERVICE_ACCOUNT, name, namespace)
+
+
+def _agent_spec(profile: Profile) -> Obj:
+    container = {
+        "name": "cilium-agent",
+        "image": f"cilium/cilium:v{profile.version}",
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["cilium-agent"],
+        "args": ["--config-dir=/tmp/cilium/config-map"],
+    }
+    return {
+        "hostNetwork": True,
+        "serviceAccountName": "cilium",
+        "automountServiceAccountToken": False,
+        "priorityClassName": "",
+        "terminationGracePeriodSeconds": 1,
+        "tolerations": [{"operator": "Exists"}],
+        "containers": [container],
+    }
+
+
+def daemon_set(profile: Profile) -> Obj:
+    """Return DaemonSet kube-system/cilium."""
+    template = {"metadata": {"labels": AGENT_LABELS}, "spec": _agent_spec(profile)}
+    spec = {"selector": {"matchLabels": {"k8s-app": "cilium"}}, "template": template}
+    made = _object(DAEMON_SET, "cilium", SYSTEM, spec=spec)
+    made["metadata"]["labels"] = AGENT_LABELS
+    return made
+
+
+def daemon_set_status(count: int) -> Obj:
+    """Return the merge patch that says that all of its Pods run."""
+    numbers = (
+        "currentNumberScheduled",
+        "desiredNumberScheduled",
+        "numberReady",
+        "updatedNumberScheduled",
+        "numberAvailable",
+    )
+    return {"status": {**dict.fromkeys(numbers, count), "numberMisscheduled": 0, "observedGeneration": 1}}
+
+
+def agent_pod(profile: Profile, owner: Obj, node_name: str, suffix: str) -> Obj:
+    """Return a node's agent Pod, owned by the DaemonSet."""
+    reference = {
+        "apiVersion": DAEMON_SET.api_version,
+        "kind": DAEMON_SET.name,
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+    spec = {**_agent_spec(profile), "nodeName": node_name}
+    made = _object(POD, f"cilium-{suffix}", SYSTEM, spec=spec)
+    made["metadata"] |= {"labels": AGENT_LABELS, "ownerReferences": [reference]}
+    return made
+
+
+def pool(profile: Profile) -> Obj:
+    """Return the address pool of the lab."""
+    ranges = {4: POOL4, 6: POOL6}
+    blocks = [{"start": ranges[family][0], "stop": ranges[family][1]} for family in profile.families]
+    return _object(pool_kind(profile.pool_versions[0]), "lab", spec={"blocks": blocks, "disabled": False})
+
+
+def policy() -> Obj:
+    """Return the policy by which every node may announce every Service on its uplink."""
+    spec = {"interfaces": ["^eth[0-9]+"], "externalIPs": True, "loadBalancerIPs": True}
+    return _object(POLICY, "lab", spec=spec)

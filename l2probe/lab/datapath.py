@@ -1,0 +1,179 @@
+"""Renders a node's load balancing as nft rules: pure text. What Cilium does in eBPF, nft does here.
+
+Facts that shape it (measured, see docs): the netdev ingress hook sees a frame before routing and connection tracking,
+which is where DSR hands a flow to the backend's node and where refusals are sent from the VIP itself; NAT happens at
+prerouting; what no rule took is dropped there too, because the VIP is on-link and the node would otherwise ask the
+segment for it. Nothing from outside reaches the text unparsed: addresses, ranges and ports go through `ipaddress` and
+`int`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+
+from l2probe.lab.driver import Forwarding, Frontend, NoBackend, Target
+from l2probe.lab.topology import NODES, PODS4, PODS6, SUBNET4, SUBNET6, UPLINK, Site, home
+
+_PROTOCOLS = {"TCP": "tcp", "UDP": "udp"}
+_SEED = "0x6c327072"
+
+
+def skeleton(site: Site) -> str:
+    """Return the node's tables and chains, empty of frontends; loaded once, when the node is built."""
+    peers = tuple(peer for peer in NODES if peer != site)
+    handovers = "\n".join(_handover(peer) for peer in peers)
+    return f"""\
+table netdev lb {{
+  set dropped4 {{ type ipv4_addr; }}
+  set dropped6 {{ type ipv6_addr; }}
+  chain hwfilter {{
+    type filter hook ingress device "{UPLINK}" priority -500; policy accept;
+    meta pkttype other drop
+  }}
+  chain fault {{
+    type filter hook ingress device "{UPLINK}" priority -300; policy accept;
+    ip daddr @dropped4 drop
+    ip6 daddr @dropped6 meta l4proto {{ tcp, udp }} drop
+  }}
+{handovers}
+  chain frontends {{
+    type filter hook ingress device "{UPLINK}" priority 0; policy accept;
+  }}
+}}
+{_routed(4, site.v4, SUBNET4, PODS4)}{_routed(6, site.v6, SUBNET6, PODS6)}"""
+
+
+def _handover(peer: Site) -> str:
+    """Return the chains that give a frame to another node, its IP destination unchanged."""
+    return f"""\
+  chain {_handover_name(peer.name, 4)} {{ fwd ip to {peer.v4} device "{UPLINK}"; }}
+  chain {_handover_name(peer.name, 6)} {{ fwd ip6 to {peer.v6} device "{UPLINK}"; }}"""
+
+
+def _handover_name(node: str, version: int) -> str:
+    return f"to_{node.replace('-', '_')}_v{version}"
+
+
+def _routed(version: int, own: str, subnet: str, pods: str) -> str:
+    """Return one family's table: NAT to the backend, SNAT to remote ones, and the drop of what nobody serves."""
+    family = _family(version)
+    return f"""\
+table {family} lb {{
+  chain frontends {{ type nat hook prerouting priority dstnat; policy accept; }}
+  chain unserved {{
+    type filter hook prerouting priority dstnat + 5; policy accept;
+    ct status dnat accept
+    iifname "{UPLINK}" {family} daddr != {own} {family} daddr {subnet} drop
+  }}
+  chain remote {{
+    type nat hook postrouting priority srcnat; policy accept;
+    oifname "{UPLINK}" ct status dnat {family} daddr {pods} snat to {own}
+  }}
+}}
+"""
+
+
+def render(site: Site, frontends: Sequence[Frontend]) -> str:
+    """Return the transaction that replaces all of the node's frontends by these."""
+    served = [frontend for frontend in frontends if frontend.protocol in _PROTOCOLS]
+    peers = ", ".join(peer.mac for peer in NODES if peer != site)
+    lines = [
+        "flush chain netdev lb frontends",
+        "flush chain ip lb frontends",
+        "flush chain ip6 lb frontends",
+        # A peer has chosen this node already: no second choice, no loop.
+        f"add rule netdev lb frontends ether saddr {{ {peers} }} accept",
+        *(rule for frontend in served for rule in _rules(site, frontend)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def render_dropped(addresses: Iterable[str]) -> str:
+    """Return the transaction that makes the node drop exactly the traffic to these addresses."""
+    lines = ["flush set netdev lb dropped4", "flush set netdev lb dropped6"]
+    for address in sorted(addresses):
+        ip = ipaddress.ip_address(address)
+        lines.append(f"add element netdev lb dropped{ip.version} {{ {ip} }}")
+    return "\n".join(lines) + "\n"
+
+
+def _rules(site: Site, frontend: Frontend) -> list[str]:
+    """Return one frontend's rules: who may come, then where they go."""
+    usable = [target for target in frontend.targets if not frontend.local_only or _node(target) == site.name]
+    rules = _source_ranges(frontend)
+    if not usable:
+        return [*rules, f"add rule netdev lb frontends {_match(frontend)} {_nothing_there(frontend)}"]
+    if frontend.forwarding is Forwarding.SNAT:
+        return [*rules, _translate(frontend, usable)]
+    local = [target for target in usable if _node(target) == site.name]
+    return [*rules, *_hand_over(site, frontend, usable), *([_translate(frontend, local)] if local else [])]
+
+
+def _match(frontend: Frontend) -> str:
+    return (
+        f"{_family_of(frontend)} daddr {_ip(frontend.vip)} {_PROTOCOLS[frontend.protocol]} dport {int(frontend.port)}"
+    )
+
+
+def _source_ranges(frontend: Frontend) -> list[str]:
+    """Return the rule of spec.loadBalancerSourceRanges: whoever is in none of them is dropped without a word."""
+    if not frontend.source_ranges:
+        return []
+    networks = [ipaddress.ip_network(text.strip(), strict=False) for text in frontend.source_ranges]
+    version = ipaddress.ip_address(frontend.vip).version
+    allowed = ipaddress.collapse_addresses(network for network in networks if network.version == version)  # type: ignore[type-var]
+    listed = ", ".join(str(network) for network in allowed)
+    others = f"{_family(version)} saddr != {{ {listed} }} " if listed else ""
+    return [f"add rule netdev lb frontends {_match(frontend)} {others}drop"]
+
+
+def _nothing_there(frontend: Frontend) -> str:
+    """Return the verdict for a frontend without backend (Cilium service-no-backend-response).
+
+    The netdev hook answers with the VIP as ICMP source and without the kernel's rate limit, as Cilium's eBPF does.
+    """
+    if frontend.no_backend is NoBackend.DROP:
+        return "drop"
+    return f"reject with {'icmpv6' if ':' in frontend.vip else 'icmp'} type port-unreachable"
+
+
+def _hand_over(site: Site, frontend: Frontend, usable: Sequence[Target]) -> list[str]:
+    """Return DSR's first half: by the flow's hash, keep the frame or give it to the backend's node."""
+    version = ipaddress.ip_address(frontend.vip).version
+    placed = [node for node in map(_node, usable) if node is not None]
+    verdicts = ["accept" if node == site.name else f"goto {_handover_name(node, version)}" for node in placed]
+    if len(set(verdicts)) <= 1:
+        return [f"add rule netdev lb frontends {_match(frontend)} {verdict}" for verdict in sorted(set(verdicts))]
+    chosen = f"jhash {_family(version)} saddr . {_PROTOCOLS[frontend.protocol]} sport mod {len(verdicts)} seed {_SEED}"
+    places = ", ".join(f"{number} : {verdict}" for number, verdict in enumerate(verdicts))
+    return [f"add rule netdev lb frontends {_match(frontend)} {chosen} vmap {{ {places} }}"]
+
+
+def _translate(frontend: Frontend, targets: Sequence[Target]) -> str:
+    """Return the NAT rule that gives each new flow one of these backends."""
+    rule = f"add rule {_family_of(frontend)} lb frontends {_match(frontend)} dnat to"
+    if len(targets) == 1:
+        (only,) = targets
+        address = _ip(only.address)
+        return f"{rule} {f'[{address}]' if ':' in address else address}:{int(only.port)}"
+    places = (f"{number} : {_ip(target.address)} . {int(target.port)}" for number, target in enumerate(targets))
+    return f"{rule} numgen random mod {len(targets)} map {{ {', '.join(places)} }}"
+
+
+def _node(target: Target) -> str | None:
+    """Return the backend's node, from its address when the API did not say; None when the lab has no such node."""
+    names = {site.name for site in NODES}
+    return target.node if target.node in names else home(target.address)
+
+
+def _family(version: int) -> str:
+    return "ip6" if version == 6 else "ip"  # noqa: PLR2004 - the IP version
+
+
+def _family_of(frontend: Frontend) -> str:
+    return _family(ipaddress.ip_address(frontend.vip).version)
+
+
+def _ip(address: str) -> str:
+    return str(ipaddress.ip_address(address))

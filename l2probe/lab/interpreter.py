@@ -1,0 +1,42 @@
+"""Which Python the Pods run, and as whom."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from l2probe.lab import kernel
+
+NOBODY = 65534
+_OTHERS_MAY_ENTER = 0o001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """`directory` holds `python3`; `user` is the uid that Pods become, None where there is only one."""
+
+    directory: str
+    user: int | None
+
+
+def for_pods(*, rootless: bool, spare: str) -> Interpreter:
+    """Return the interpreter for the Pods' processes, made reachable for them.
+
+    `spare`: a directory of the lab at which an interpreter in a private place (root's home, say) is shown. A virtual
+    environment is not used: its start costs more and the Pods need the standard library only.
+    """
+    directory = str(Path(sys.executable).resolve().parent)
+    if rootless:
+        return Interpreter(directory=directory, user=None)
+    if not _reachable(directory):
+        Path(spare).mkdir(parents=True, exist_ok=True)
+        kernel.mount(sys.base_prefix, spare, flags=kernel.MS_BIND | kernel.MS_REC)
+        directory = f"{spare}/{os.path.relpath(directory, os.path.realpath(sys.base_prefix))}"
+    return Interpreter(directory=directory, user=NOBODY)
+
+
+def _reachable(directory: str) -> bool:
+    path = Path(directory)
+    return all(step.stat().st_mode & _OTHERS_MAY_ENTER for step in (path, *path.parents))

@@ -1,0 +1,118 @@
+"""The lab's cables: from the switch to every machine, and from a node to each of its Pods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from l2probe.lab import rtnetlink as rt
+from l2probe.lab.netns import EVERYONE, ROUTERS, SWITCH, Namespace
+from l2probe.lab.topology import (
+    BRIDGE,
+    BRIDGE_INDEX,
+    MACHINES,
+    NODES,
+    POD_GATEWAY6,
+    SUBNET4,
+    SUBNET6,
+    UPLINK,
+    UPLINK_INDEX,
+    Machine,
+    Site,
+)
+
+_LOOPBACK = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """The switch (the lab's own namespace) and the machines on it by name."""
+
+    switch: Namespace
+    machines: Mapping[str, Namespace]
+
+
+def build_segment(own_network: int) -> Segment:
+    """Turn the namespace behind `own_network` into the switch and cable every machine to it. OSError on refusal."""
+    switch = Namespace(own_network, SWITCH)
+    machines = {machine.name: Namespace.new(ROUTERS if isinstance(machine, Site) else EVERYONE) for machine in MACHINES}
+    switch.netlink.do(rt.up(_LOOPBACK), rt.bridge(BRIDGE, BRIDGE_INDEX), rt.up(BRIDGE_INDEX))
+    for machine in MACHINES:
+        switch.netlink.do(*_plug(machine, machines[machine.name]))
+        machines[machine.name].netlink.do(*_configure(machine))
+        machines[machine.name].honest_frames(UPLINK)
+    switch.honest_frames(*(machine.port for machine in MACHINES))
+    return Segment(switch=switch, machines=machines)
+
+
+def _plug(machine: Machine, namespace: Namespace) -> tuple[rt.Request, ...]:
+    cable = rt.cable(
+        machine.port,
+        machine.port_index,
+        peer=UPLINK,
+        peer_index=UPLINK_INDEX,
+        peer_network=namespace.descriptor,
+        peer_mac=machine.mac,
+    )
+    return cable, rt.enslave(machine.port_index, BRIDGE_INDEX), rt.up(machine.port_index)
+
+
+def _configure(machine: Machine) -> tuple[rt.Request, ...]:
+    return (
+        rt.up(_LOOPBACK),
+        rt.up(UPLINK_INDEX),
+        rt.address(UPLINK_INDEX, f"{machine.v4}/{SUBNET4.partition('/')[2]}"),
+        rt.address(UPLINK_INDEX, f"{machine.v6}/{SUBNET6.partition('/')[2]}"),
+        *(_node_routes(machine) if isinstance(machine, Site) else ()),
+    )
+
+
+def _node_routes(site: Site) -> tuple[rt.Request, ...]:
+    peers = tuple(peer for peer in NODES if peer != site)
+    return (
+        # On the loopback one address serves all Pod links: Linux answers ARP for any of its addresses on any link.
+        rt.address(_LOOPBACK, f"{site.gateway4}/32"),
+        *(rt.route(peer.pods4, UPLINK_INDEX, via=peer.v4) for peer in peers),
+        *(rt.route(peer.pods6, UPLINK_INDEX, via=peer.v6) for peer in peers),
+    )
+
+
+def attach_pod(node: Namespace, site: Site, host: int) -> tuple[Namespace, tuple[str, str]]:
+    """Make the namespace of a Pod by its host number, cable it to its node; return it and its addresses, IPv4 first."""
+    pod = Namespace.new(EVERYONE)
+    v4, v6 = site.pod_addresses(host)
+    name, index = _pod_link(host)
+    mac = f"02:00:00:01:{site.number:02x}:{host:02x}"
+    node.netlink.do(
+        rt.cable(name, index, peer=UPLINK, peer_index=UPLINK_INDEX, peer_network=pod.descriptor, peer_mac=mac),
+        rt.address(index, f"{POD_GATEWAY6}/64"),
+        rt.up(index),
+        rt.route(f"{v4}/32", index),
+        rt.route(f"{v6}/128", index),
+    )
+    pod.netlink.do(
+        rt.up(_LOOPBACK),
+        rt.up(UPLINK_INDEX),
+        rt.address(UPLINK_INDEX, f"{v4}/32"),
+        rt.address(UPLINK_INDEX, f"{v6}/128"),
+        rt.route("0.0.0.0/0", UPLINK_INDEX, via=site.gateway4),
+        rt.route("::/0", UPLINK_INDEX, via=POD_GATEWAY6),
+    )
+    node.honest_frames(name)
+    pod.honest_frames(UPLINK)
+    return pod, (v4, v6)
+
+
+def detach_pod(node: Namespace, site: Site, pod: Namespace, host: int) -> None:
+    """Make the Pod unreachable and let go of its namespace.
+
+    The link goes with the namespace, in the kernel's own time: removing it here would block the caller for 30 to 50 ms.
+    """
+    index = _pod_link(host)[1]
+    v4, v6 = site.pod_addresses(host)
+    node.netlink.do(rt.remove_route(f"{v4}/32", index), rt.remove_route(f"{v6}/128", index))
+    pod.close()
+
+
+def _pod_link(host: int) -> tuple[str, int]:
+    return f"lxc{host}", 100 + host

@@ -1,0 +1,111 @@
+"""What the lab looks like: machines, addresses, names. A frozen description; no kernel here.
+
+One Ethernet segment (documentation prefixes of RFC 5737 and RFC 3849) with a switch, a client, three nodes and a
+foreign host; Pods hang off their node and are routed. Interface indices are chosen here, so that nobody has to ask
+the kernel for them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+SUBNET4 = "198.51.100.0/24"
+SUBNET6 = "2001:db8:1::/64"
+PODS4 = "10.244.0.0/16"
+PODS6 = "fd00:10::/32"
+POOL4 = ("198.51.100.40", "198.51.100.79")
+POOL6 = ("2001:db8:1::40", "2001:db8:1::7f")
+
+UPLINK = "eth0"
+UPLINK_INDEX = 2
+BRIDGE = "br0"
+BRIDGE_INDEX = 2
+POD_GATEWAY6 = "fe80::1"
+"""Every node's address on each of its Pods' links."""
+FIRST_POD, LAST_POD = 10, 249
+"""Host numbers that Pods get in their node's ranges."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A machine on the segment. `port`: the switch's interface in which its cable ends, `port_index` its number."""
+
+    name: str
+    mac: str
+    v4: str
+    v6: str
+    port: str
+    port_index: int
+
+    @property
+    def addresses(self) -> tuple[str, str]:
+        """IPv4 first."""
+        return self.v4, self.v6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site(Machine):
+    """A machine that is a cluster node; `number` is in its addresses and in those of its Pods."""
+
+    number: int
+
+    @property
+    def pods4(self) -> str:
+        """The node's Pod range."""
+        return f"10.244.{self.number}.0/24"
+
+    @property
+    def pods6(self) -> str:
+        """The node's IPv6 Pod range."""
+        return f"fd00:10:{self.number}::/64"
+
+    @property
+    def gateway4(self) -> str:
+        """What the node's Pods route through."""
+        return f"10.244.{self.number}.1"
+
+    def pod_addresses(self, host: int) -> tuple[str, str]:
+        """Return the addresses of the Pod with this host number, IPv4 first."""
+        return f"10.244.{self.number}.{host}", f"fd00:10:{self.number}::{host:x}"
+
+
+def _site(number: int) -> Site:
+    return Site(
+        name=f"node-{number}",
+        number=number,
+        mac=f"02:00:00:00:00:{number:02x}",
+        v4=f"198.51.100.{10 + number}",
+        v6=f"2001:db8:1::{10 + number}",
+        port=f"p-node-{number}",
+        port_index=10 + number,
+    )
+
+
+NODES = tuple(_site(number) for number in (1, 2, 3))
+CLIENT = Machine(
+    name="client",
+    mac="02:00:00:00:00:64",
+    v4="198.51.100.100",
+    v6="2001:db8:1::100",
+    port="p-client",
+    port_index=20,
+)
+FOREIGN = Machine(
+    name="foreign",
+    mac="02:00:00:00:00:c8",
+    v4="198.51.100.200",
+    v6="2001:db8:1::200",
+    port="p-foreign",
+    port_index=21,
+)
+MACHINES: tuple[Machine, ...] = (*NODES, CLIENT, FOREIGN)
+
+
+def home(address: str) -> str | None:
+    """Return the name of the node whose Pod ranges hold this address, or None."""
+    ip = ipaddress.ip_address(address)
+    for site in NODES:
+        if ip in ipaddress.ip_network(site.pods4 if ip.version == 4 else site.pods6):  # noqa: PLR2004 - the IP version
+            return site.name
+    return None

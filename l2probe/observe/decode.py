@@ -1,0 +1,220 @@
+"""Kubernetes objects -> the model. Pure; what an object does not say stays unsaid."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from l2probe.announcers import cilium
+from l2probe.announcers.lease import Lease
+from l2probe.model import (
+    AnnouncementPolicy,
+    Backend,
+    Condition,
+    Ip,
+    Node,
+    NodeName,
+    Pool,
+    Port,
+    Protocol,
+    Requirement,
+    Service,
+    TrafficPolicy,
+)
+from l2probe.observe import custom, objects
+
+LOAD_BALANCER = "LoadBalancer"
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+BLOCKING_EFFECTS = frozenset({"NoSchedule", "NoExecute"})
+Pairs = tuple[tuple[str, str], ...]
+
+
+def pairs(mapping: Mapping[str, str] | None) -> Pairs:
+    """Return labels as sorted pairs."""
+    return tuple(sorted((mapping or {}).items()))
+
+
+def ip(text: str | None) -> Ip | None:
+    """Return an address in canonical form; None for what is no address."""
+    try:
+        return Ip(str(ipaddress.ip_address(text or "")))
+    except ValueError:
+        return None
+
+
+def ips(texts: Iterable[str | None]) -> tuple[Ip, ...]:
+    """Return the addresses among the texts, in order, each once."""
+    return tuple(dict.fromkeys(address for text in texts if (address := ip(text)) is not None))
+
+
+def conditions(parts: Iterable[objects.ConditionPart] | None) -> tuple[Condition, ...]:
+    """Return status conditions."""
+    return tuple(
+        Condition(type=part.type, status=part.status, reason=part.reason or "", message=part.message or "")
+        for part in parts or ()
+    )
+
+
+def node(item: objects.NodeObject) -> Node:
+    """Return a Node; its addresses are the InternalIPs."""
+    taints = {taint.effect for taint in item.spec.taints or ()}
+    return Node(
+        name=NodeName(item.metadata.name),
+        addresses=ips(entry.address for entry in item.status.addresses or () if entry.type == "InternalIP"),
+        ready=any(part.type == "Ready" and part.status == "True" for part in item.status.conditions or ()),
+        schedulable=not item.spec.unschedulable and not taints & BLOCKING_EFFECTS,
+        labels=pairs(item.metadata.labels),
+    )
+
+
+def service(item: objects.ServiceObject, backends: tuple[Backend, ...] | None) -> Service:
+    """Return a Service with its backends (None: EndpointSlices were not read)."""
+    local = item.spec.external_traffic_policy == TrafficPolicy.LOCAL
+    return Service(
+        namespace=item.metadata.namespace,
+        name=item.metadata.name,
+        vips=ips(entry.ip for entry in item.status.load_balancer.ingress or ()),
+        policy=TrafficPolicy.LOCAL if local else TrafficPolicy.CLUSTER,
+        load_balancer_class=item.spec.load_balancer_class,
+        ports=tuple(ports(item.spec.ports or ())),
+        conditions=conditions(item.status.conditions),
+        backends=backends,
+        labels=pairs(item.metadata.labels),
+    )
+
+
+def ports(parts: Sequence[objects.ServicePort]) -> Iterable[Port]:
+    """Yield the TCP and UDP ports; SCTP is not probed."""
+    for part in parts:
+        if part.protocol in set(Protocol):
+            yield Port(protocol=Protocol(part.protocol), port=part.port, name=part.name)
+
+
+def backends(slices: Iterable[objects.SliceObject]) -> Mapping[tuple[str, str], tuple[Backend, ...]]:
+    """Return the backends of each (namespace, Service); an address in several slices counts once."""
+    found: dict[tuple[str, str], dict[Ip, Backend]] = defaultdict(dict)
+    for item in slices:
+        owner = (item.metadata.labels or {}).get(SERVICE_NAME_LABEL, "")
+        for endpoint in item.endpoints or ():
+            for address in ips(endpoint.addresses or ()):
+                found[item.metadata.namespace, owner].setdefault(address, backend(address, endpoint))
+    return {key: tuple(by_address.values()) for key, by_address in found.items()}
+
+
+def backend(address: Ip, endpoint: objects.Endpoint) -> Backend:
+    """Return one backend; unknown readiness means ready, unknown serving means as ready (EndpointSlice API)."""
+    state = endpoint.conditions or objects.EndpointConditions()
+    ready = state.ready is not False
+    target = endpoint.target_ref
+    return Backend(
+        address=address,
+        node=NodeName(endpoint.node_name) if endpoint.node_name else None,
+        ready=ready,
+        serving=ready if state.serving is None else state.serving,
+        pod=target.name if target is not None and target.kind == "Pod" else None,
+    )
+
+
+def load_balancers(
+    services: Iterable[objects.ServiceObject], slices: Iterable[objects.SliceObject] | None
+) -> tuple[Service, ...]:
+    """Return the LoadBalancer Services with their backends (None when slices is None), by namespace and name."""
+    by_service = None if slices is None else backends(slices)
+    found = (
+        service(
+            item,
+            None if by_service is None else by_service.get((item.metadata.namespace, item.metadata.name), ()),
+        )
+        for item in services
+        if item.spec.type == LOAD_BALANCER
+    )
+    return tuple(sorted(found, key=lambda each: (each.namespace, each.name)))
+
+
+def lease(item: objects.LeaseObject) -> Lease:
+    """Return a Lease."""
+    spec = item.spec
+    return Lease(
+        namespace=item.metadata.namespace,
+        name=item.metadata.name,
+        holder=spec.holder_identity or "",
+        acquired=seconds(spec.acquire_time),
+        renewed=seconds(spec.renew_time),
+        duration_seconds=spec.lease_duration_seconds,
+        transitions=spec.lease_transitions,
+    )
+
+
+def seconds(moment: datetime | None) -> float | None:
+    """Return a time as Unix seconds."""
+    return None if moment is None else moment.timestamp()
+
+
+def requirements(selector: objects.Selector | None) -> tuple[Requirement, ...] | None:
+    """Return a selector's terms; None (no selector) selects all."""
+    if selector is None:
+        return None
+    labels = (
+        Requirement(key=key, operator="In", values=(value,))
+        for key, value in sorted((selector.match_labels or {}).items())
+    )
+    terms = (
+        Requirement(key=term.key, operator=term.operator, values=tuple(term.values or ()))
+        for term in selector.match_expressions or ()
+    )
+    return (*labels, *terms)
+
+
+def cilium_pool(item: custom.CiliumPool) -> Pool:
+    """Return a CiliumLoadBalancerIPPool."""
+    return cilium.pool(
+        item.metadata.name,
+        [cilium.block(block.cidr, block.start, block.stop) for block in item.spec.blocks or ()],
+        conditions(item.status.conditions if item.status else None),
+        disabled=item.spec.disabled,
+    )
+
+
+def cilium_policy(item: custom.CiliumPolicy) -> AnnouncementPolicy:
+    """Return a CiliumL2AnnouncementPolicy; its conditions with status True are errors."""
+    stated = conditions(item.status.conditions if item.status else None)
+    return AnnouncementPolicy(
+        name=item.metadata.name,
+        load_balancer_ips=item.spec.load_balancer_ips,
+        service_selector=requirements(item.spec.service_selector),
+        node_selector=requirements(item.spec.node_selector),
+        interfaces=tuple(item.spec.interfaces or ()),
+        errors=tuple(condition for condition in stated if condition.status == "True"),
+    )
+
+
+def metallb_pool(item: custom.MetallbPool) -> Pool:
+    """Return an IPAddressPool; `available` counts both families."""
+    status = item.status
+    counts = [] if status is None else [status.available_ipv4, status.available_ipv6]
+    known = [count for count in counts if count is not None]
+    return Pool(
+        name=item.metadata.name,
+        blocks=tuple(item.spec.addresses or ()),
+        available=sum(known) if known else None,
+    )
+
+
+def advertisement(item: custom.Advertisement) -> tuple[AnnouncementPolicy, ...]:
+    """Return an L2Advertisement as policies: one for each pair of its selectors, which are alternatives."""
+    spec = item.spec
+    everything: tuple[objects.Selector | None, ...] = (None,)
+    return tuple(
+        AnnouncementPolicy(
+            name=item.metadata.name,
+            load_balancer_ips=True,
+            service_selector=requirements(services),
+            node_selector=requirements(nodes),
+            interfaces=tuple(spec.interfaces or ()),
+            pools=tuple(spec.ip_address_pools or ()),
+        )
+        for nodes in spec.node_selectors or everything
+        for services in spec.service_selectors or everything
+    )

@@ -1,0 +1,249 @@
+"""The Kubernetes API -> model, and creation and deletion of what is ours. The only module that imports `kubernetes`.
+
+The official client configures authentication, TLS and proxies; requests go through its pool and are decoded by msgspec.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from kubernetes.client import Configuration
+from kubernetes.client.rest import RESTClientObject
+from kubernetes.config import ConfigException, load_incluster_config, load_kube_config_from_dict
+
+from l2probe.errors import ClusterError
+from l2probe.model import Cluster, Right
+from l2probe.observe import kubeconfig as kubeconfigs
+from l2probe.observe import objects, survey
+from l2probe.observe.kubeconfig import Login
+from l2probe.observe.lists import fetch
+from l2probe.observe.live import Known, Live
+from l2probe.observe.plugin import Credential, credential
+from l2probe.observe.refusals import CONFLICT, NOT_FOUND, StatusError, one_line
+from l2probe.observe.survey import Announcer
+from l2probe.observe.transport import Session, Transport
+from l2probe.observe.watch import Kind, Watch
+
+WORKERS = 8
+CONNECTIONS = 32
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+PLURALS = {
+    "Namespace": "namespaces",
+    "Pod": "pods",
+    "Service": "services",
+    "ConfigMap": "configmaps",
+    "Secret": "secrets",
+    "ServiceAccount": "serviceaccounts",
+}
+MERGE_PATCH = "application/merge-patch+json"
+DATA_KEYS = {
+    "certificate-authority-data": "certificate-authority",
+    "client-certificate-data": "client-certificate",
+    "client-key-data": "client-key",
+}
+"""Embedded PEM files and the key that names the same as a file."""
+
+
+def connect(*, kubeconfig: str | None = None, context: str | None = None, request_timeout: float = 10.0) -> Api:
+    """Return the API of the context that kubectl would use, else of the cluster around this Pod; raises ClusterError.
+
+    `kubeconfig` and `context` are the values of kubectl's flags; each call takes `request_timeout` seconds at most.
+    No request is made yet, but the exec plugin of the kubeconfig's user runs.
+    """
+    login = kubeconfigs.resolve(kubeconfig, context, os.environ)
+    if login is None and not kubeconfigs.in_cluster(os.environ):
+        where = ":".join(str(path) for path in kubeconfigs.candidates(kubeconfig, os.environ))
+        raise ClusterError(f"No kubeconfig was found ({where}).", "Set KUBECONFIG or pass --kubeconfig.")
+    opened = [_open(login)]
+
+    def renew() -> Session:
+        return opened.pop()[1] if opened else _open(login)[1]
+
+    transport = Transport(renew, server=opened[0][0], timeout=request_timeout)
+    return Api(transport, context=login.context if login else None, namespace=login.namespace if login else "default")
+
+
+def _open(login: Login | None) -> tuple[str, Session]:
+    """Return the server's URL and an authenticated session."""
+    configuration = Configuration()
+    expires = None
+    try:
+        if login is None:
+            load_incluster_config(client_configuration=configuration)
+        else:
+            plugin = credential(login)
+            expires = plugin.expires if plugin else None
+            document = _document(login, plugin)
+            load_kube_config_from_dict(document, client_configuration=configuration, persist_config=False)
+        configuration.connection_pool_maxsize = CONNECTIONS
+        pool = RESTClientObject(configuration).pool_manager
+    except (ConfigException, OSError, ValueError) as error:
+        source = login.source if login else str(kubeconfigs.SERVICE_ACCOUNT)
+        raise ClusterError(
+            f"The credentials in {source} were not usable: {one_line(str(error))}.", "Log in again."
+        ) from error
+    return configuration.host, Session(pool=pool, headers=_headers(configuration), expires=expires)
+
+
+def _headers(configuration: Configuration) -> dict[str, str]:
+    settings = configuration.auth_settings().values()
+    return {each["key"]: each["value"] for each in settings if each["in"] == "header" and each["value"]}
+
+
+def _document(login: Login, plugin: Credential | None) -> dict[str, object]:
+    """Return a kubeconfig of this one context, with the plugin's credential in place of the plugin."""
+    user = {key: value for key, value in login.user.items() if key != "exec"} if plugin else dict(login.user)
+    if plugin and plugin.token:
+        user["token"] = plugin.token
+    if plugin and plugin.certificate and plugin.key:
+        pem = {"client-certificate-data": plugin.certificate, "client-key-data": plugin.key}
+        user |= {key: base64.b64encode(value.encode()).decode() for key, value in pem.items()}
+    name = login.context
+    return {
+        "current-context": name,
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "clusters": [{"name": name, "cluster": _without_temporary_files(login.cluster)}],
+        "users": [{"name": name, "user": _without_temporary_files(user)}],
+    }
+
+
+def _without_temporary_files(entry: Mapping[str, object]) -> dict[str, object]:
+    """Return the entry with embedded PEM in memory files: the client would leave keys in /tmp when we are killed."""
+    plain = {key: value for key, value in entry.items() if key not in DATA_KEYS}
+    for key, file_key in DATA_KEYS.items():
+        value = entry.get(key)
+        if isinstance(value, str) and value:
+            plain[file_key] = _memory_file(base64.b64decode(value))
+    return plain
+
+
+def _memory_file(content: bytes) -> str:
+    descriptor = os.memfd_create("l2probe", os.MFD_CLOEXEC)  # stays open as long as we may log in again
+    os.write(descriptor, content)
+    return f"/proc/self/fd/{descriptor}"
+
+
+class Api:
+    """One cluster's API server; safe to use from many threads. Every method raises ClusterError or NotAllowedError."""
+
+    def __init__(self, transport: Transport, *, context: str | None, namespace: str) -> None:
+        self.context = context
+        self.namespace = namespace
+        self.server = transport.server
+        self._transport = transport
+        self._announcer: Announcer | None = None
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def version(self) -> str:
+        """Return the server's gitVersion."""
+        return survey.server_version(self._transport)
+
+    def missing_rights(self, rights: Sequence[Right]) -> tuple[Right, ...]:
+        """Return those of the rights that the server would deny us (SelfSubjectAccessReview)."""
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="rights") as pool:
+            allowed = list(pool.map(self._allowed, rights))
+        return tuple(right for right, ok in zip(rights, allowed, strict=True) if not ok)
+
+    def _allowed(self, right: Right) -> bool:
+        resource, _, subresource = right.resource.partition("/")
+        wanted = {"verb": right.verb, "group": right.group, "resource": resource, "namespace": right.namespace}
+        if subresource:
+            wanted["subresource"] = subresource
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": wanted},
+        }
+        body = self._transport.call("POST", REVIEWS, body=review)
+        return self._transport.decode(body, objects.Review, REVIEWS).status.allowed
+
+    def cluster(self) -> Cluster:
+        """Return what the cluster says about itself; a kind that we may not read is None and in `missing_rights`."""
+        cluster, announcer = survey.survey(self._transport, self.context)
+        with self._lock:
+            self._announcer = announcer
+        return cluster
+
+    def create(self, manifest: Mapping[str, object]) -> None:
+        """Create one object; raises StatusError (409, 422) or NotAllowedError with the server's own message."""
+        metadata = manifest["metadata"]
+        assert isinstance(metadata, Mapping)
+        kind = str(manifest["kind"])
+        version = str(manifest["apiVersion"])
+        base = f"/api/{version}" if "/" not in version else f"/apis/{version}"
+        inside = f"/namespaces/{metadata['namespace']}" if metadata.get("namespace") else ""
+        plural = PLURALS.get(kind, f"{kind.lower()}s")
+        try:
+            self._transport.call("POST", f"{base}{inside}/{plural}", body=manifest)
+        except StatusError as error:
+            if not (error.repeated and error.status == CONFLICT):
+                raise  # else our own first attempt arrived although its answer did not
+
+    def select(self, namespace: str, service: str, selector: Mapping[str, str]) -> None:
+        """Make this the whole selector of a Service; keys it no longer has are removed (RFC 7386: null)."""
+        path = f"/api/v1/namespaces/{namespace}/services/{service}"
+        old = self._transport.get(path, objects.ServiceObject).spec.selector or {}
+        patch = {"spec": {"selector": {**dict.fromkeys(old), **selector}}}
+        self._transport.call("PATCH", path, body=patch, content_type=MERGE_PATCH)
+
+    def delete_namespace(self, name: str, *, timeout: float) -> bool:
+        """Delete a namespace and wait at most `timeout` seconds; True when it is gone, or never was."""
+        path = f"/api/v1/namespaces/{name}"
+        try:
+            self._transport.call("DELETE", path, body={"kind": "DeleteOptions", "apiVersion": "v1"})
+        except StatusError as error:
+            if error.status == NOT_FOUND:
+                return True
+            if error.status != CONFLICT:  # 409: it is being deleted already
+                raise
+        return self._wait_until_gone(name, timeout)
+
+    def _wait_until_gone(self, name: str, timeout: float) -> bool:
+        changed = threading.Condition()
+        known = Known[objects.NamespaceObject](changed)
+        query = {"fieldSelector": f"metadata.name={name}"}
+        watch = Watch(
+            self._transport, Kind(path="/api/v1/namespaces", shape=objects.NamespaceObject, query=query), known
+        )
+        watch.start()
+        with changed:
+            gone = changed.wait_for(lambda: known.error or (known.synced and not known.items), timeout)
+        watch.close()
+        watch.join()
+        if known.error is not None:
+            raise known.error
+        return bool(gone)
+
+    def why_namespace_stays(self, name: str) -> str:
+        """Return why a namespace that was deleted is still there, in the server's words; "" when it is gone."""
+        try:
+            status = self._transport.get(f"/api/v1/namespaces/{name}", objects.NamespaceObject).status
+        except StatusError as error:
+            if error.status == NOT_FOUND:
+                return ""
+            raise
+        reasons = [part.message or part.reason or "" for part in status.conditions or () if part.status == "True"]
+        return one_line("; ".join(reason for reason in reasons if reason)) or f"it is {status.phase}"
+
+    def namespaces(self, selector: str) -> tuple[tuple[str, Mapping[str, str]], ...]:
+        """Return the namespaces that a label selector matches: names, with labels and annotations merged."""
+        items, _ = fetch(self._transport, "/api/v1/namespaces", objects.Bare, {"labelSelector": selector})
+        return tuple(
+            (item.metadata.name, {**(item.metadata.labels or {}), **(item.metadata.annotations or {})})
+            for item in items
+        )
+
+    def live(self, namespace: str) -> Live:
+        """Return a context manager that follows a namespace and the announcer's claims about its Services."""
+        with self._lock:
+            if self._announcer is None:
+                self._announcer = survey.detect(self._transport)
+        return Live(self._transport, namespace, self._announcer)

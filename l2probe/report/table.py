@@ -1,0 +1,197 @@
+"""The report for a person: verdict first, capabilities with their proof, findings cause first.
+
+The only user of tabulate.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from tabulate import tabulate
+
+from l2probe.judge import CODES, unproven
+from l2probe.judge.case import mac_owners
+from l2probe.judge.words import listing, seconds
+from l2probe.model import Exchange, Finding, Mac, NodeName, Report, Trial, Verdict
+from l2probe.report.proofs import rows
+
+COLORS = {Verdict.PASS: "32", Verdict.WARN: "33", Verdict.UNKNOWN: "35", Verdict.FAIL: "31"}
+NARROWEST = 60
+GAP = 2
+"""Blanks that tabulate puts between columns, and after a heading that is the widest of its column."""
+
+
+def table(report: Report, *, color: bool, width: int, wide: bool) -> str:
+    """Return the report as text; `width` in columns, `wide` adds the evidence it rests on."""
+    width = max(width, NARROWEST)
+    blocks = [headline(report, color=color, width=width), capability_table(report, width)]
+    if report.findings:
+        blocks.append("\n\n".join(findings(report, color=color, width=width, wide=wide)))
+    blocks.append(open_questions(report, width))
+    if wide:
+        blocks += evidence_tables(report, width)
+    return "\n\n".join(filter(None, blocks)) + "\n"
+
+
+def paint(text: str, verdict: Verdict, *, color: bool) -> str:
+    """Return the text in the verdict's colour, bold."""
+    return f"\x1b[1;{COLORS[verdict]}m{text}\x1b[0m" if color else text
+
+
+def wrap(text: str, width: int, first: str, rest: str | None = None) -> str:
+    """Return the text wrapped, with its first line and the following ones indented."""
+    rest = " " * len(first) if rest is None else rest
+    return textwrap.fill(
+        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def headline(report: Report, *, color: bool, width: int) -> str:
+    """Return the verdict with one sentence, and where it was seen."""
+    word = report.verdict.upper()
+    text = wrap(sentence(report), width, f"{word:<8}")
+    return paint(word, report.verdict, color=color) + text[len(word) :] + "\n" + wrap(setting(report), width, " " * 8)
+
+
+def sentence(report: Report) -> str:
+    """Return what the report says, in one sentence."""
+    causes = [found for found in report.findings if found.consequence_of is None]
+    leading = [found for found in causes if found.verdict is report.verdict]
+    if leading:
+        titles = [f"{CODES[found.code].title} ({found.code})" for found in leading]
+        return f"{'; '.join(titles[:3])}{f'; and {len(titles) - 3} more' if len(titles) > 3 else ''}."  # noqa: PLR2004 - three are a sentence
+    if report.verdict is Verdict.UNKNOWN:
+        return next(iter(unproven(report.evidence, report.capabilities, report.findings)), "Nothing was proven.")
+    return "All that was asked is proven."
+
+
+def setting(report: Report) -> str:
+    """Return which cluster was probed from where."""
+    cluster, vantage = report.evidence.cluster, report.evidence.vantage
+    implementation = " ".join(filter(None, (cluster.implementation, cluster.implementation_version)))
+    mode = f" ({cluster.datapath})" if cluster.datapath else ""
+    parts = (
+        report.tool,
+        cluster.context or "",
+        f"Kubernetes {cluster.server_version}" if cluster.server_version else "",
+        f"{implementation}{mode}" if implementation else "",
+        f"from {vantage.interface} {listing(vantage.addresses[:2])}" if vantage.interface else "",
+        seconds(report.duration_seconds),
+    )
+    return " · ".join(filter(None, parts))
+
+
+def capability_table(report: Report, width: int) -> str:
+    """Return what this cluster does, with the proof."""
+    lines = [(row.capability, row.result, row.proof) for row in rows(report)]
+    head = ("CAPABILITY", "RESULT", "PROOF")
+    taken = max(*(len(line[0]) for line in lines), len(head[0]) + GAP) + GAP
+    result = min(max(*(len(line[1]) for line in lines), len(head[1]) + GAP), width // 4)
+    return grid(head, lines, (None, result, max(20, width - taken - result - GAP)))
+
+
+def grid(head: Sequence[str], lines: Sequence[Sequence[str]], widths: Sequence[int | None]) -> str:
+    """Return a plain table; cells wider than their column are wrapped, a width of None is not limited."""
+    cells = [
+        [
+            "\n".join(textwrap.wrap(cell, limit, break_on_hyphens=False) or [""]) if limit else cell
+            for cell, limit in zip(line, widths, strict=True)
+        ]
+        for line in lines
+    ]
+    drawn = tabulate(cells, headers=head, tablefmt="plain", disable_numparse=True)
+    return "\n".join(line.rstrip() for line in drawn.splitlines())
+
+
+def findings(report: Report, *, color: bool, width: int, wide: bool) -> Iterator[str]:
+    """Yield each finding; consequences are indented below their cause."""
+    for found in report.findings:
+        if found.consequence_of is None:
+            yield cause(found, color=color, width=width, wide=wide)
+        else:
+            yield consequence(found, color=color, width=width, wide=wide)
+
+
+def cause(found: Finding, *, color: bool, width: int, wide: bool) -> str:
+    """Return a finding with its evidence and its remedy."""
+    pad = " " * 8
+    who = " ".join(
+        filter(None, ("/".join(filter(None, (found.subject.namespace, found.subject.name))), found.subject.address))
+    )
+    word = found.verdict.upper()
+    title = wrap(f"{found.code} {found.slug}{f' · {who}' if who else ''}", width, f"{word:<8}")
+    lines = [paint(word, found.verdict, color=color) + title[len(word) :], wrap(found.says, width, pad)]
+    lines += [wrap(line, width, f"{pad}· ") for line in found.because]
+    lines.append(wrap(found.remedy, width, f"{pad}Fix: "))
+    see = found.references if wide else found.references[:1]
+    lines += [f"{pad}See: {see[0]}", *(f"{pad}     {link}" for link in see[1:])] if see else []
+    return "\n".join(lines)
+
+
+def consequence(found: Finding, *, color: bool, width: int, wide: bool) -> str:
+    """Return a consequence: shorter, for its cause is what must be mended."""
+    pad = " " * 8
+    word = found.verdict.upper()
+    title = f"{word} {found.code} {found.slug}, a consequence of {found.consequence_of}"
+    lines = [f"{pad}{paint(word, found.verdict, color=color)}{title[len(word) :]}", wrap(found.says, width, pad)]
+    lines += [wrap(line, width, f"{pad}· ") for line in found.because] if wide else []
+    return "\n".join(lines)
+
+
+def open_questions(report: Report, width: int) -> str:
+    """Return what could not be known."""
+    lines = list(unproven(report.evidence, report.capabilities, report.findings))
+    if not lines:
+        return ""
+    return "\n".join(["NOT KNOWN", *(wrap(line, width, "- ") for line in lines)])
+
+
+def evidence_tables(report: Report, width: int) -> Iterator[str]:
+    """Yield what was seen: who answered, what was claimed, what came of the traffic."""
+    trials = report.evidence.trials
+    macs = mac_owners(report.evidence)
+    heard = [line for trial in trials for line in heard_lines(trial, macs)]
+    if heard:
+        yield "WHO ANSWERED\n" + grid(("SERVICE", "BACKEND", "ADDRESS", "MAC", "NODE", "FRAMES"), heard, (None,) * 6)
+    claimed = list(dict.fromkeys(line for trial in trials for line in claim_lines(trial)))
+    if claimed:
+        yield "WHAT WAS CLAIMED\n" + grid(("SERVICE", "HOLDER", "SOURCE"), claimed, (None, None, max(20, width - 50)))
+    talked = [line for trial in trials for line in talk_lines(trial)]
+    if talked:
+        head = ("SERVICE", "BACKEND", "FLOW", "BYTES", "OUTCOME", "IN", "OUT", "SEEN")
+        yield "TRAFFIC\n" + grid(head, talked, (None,) * 8)
+
+
+def heard_lines(trial: Trial, macs: Mapping[Mac, NodeName]) -> Iterator[tuple[str, ...]]:
+    """Yield one line for each answerer of each address."""
+    counted = Counter((reply.ip, reply.mac, macs.get(reply.mac, "unknown")) for reply in trial.replies or ())
+    for (ip, mac, node), number in counted.items():
+        yield (trial.service.name, trial.placement, ip, mac, node, str(number))
+
+
+def claim_lines(trial: Trial) -> Iterator[tuple[str, ...]]:
+    """Yield one line for each holder."""
+    for claim in trial.claims or ():
+        yield (trial.service.name, claim.holder or "nobody", claim.source)
+
+
+def talk_lines(trial: Trial) -> Iterator[tuple[str, ...]]:
+    """Yield one line for each kind of exchange with the same end."""
+    counted: Counter[tuple[str, ...]] = Counter(talk_words(exchange) for exchange in trial.exchanges or ())
+    for (flow, size, outcome, sent, back, seen), number in sorted(counted.items()):
+        yield (trial.service.name, trial.placement, flow, size, f"{number} {outcome}", sent, back, seen)
+
+
+def talk_words(exchange: Exchange) -> tuple[str, ...]:
+    """Return what is said of one exchange."""
+    seen = f"{exchange.seen} on {exchange.node}" if exchange.seen else ""
+    return (
+        exchange.flow,
+        f"{exchange.payload_bytes:>5}",
+        exchange.outcome,
+        exchange.sent_mac or "",
+        exchange.reply_mac or "",
+        seen,
+    )

@@ -1,0 +1,51 @@
+"""Who announces our Service's addresses: the wire is asked until it spoke, or until silence is an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from l2probe.model import Ip, NeighbourReply, NodeName
+from l2probe.run.stage import Stage
+
+SILENT_SECONDS = 1.5
+"""Silence after this long is an answer when a holder is claimed: it programs its datapath within a second."""
+ELECTION_SECONDS = 5.0
+"""How long nobody may claim a Service before silence is an answer: two retry periods of Cilium (2 s) and a second."""
+
+
+def await_announcer(stage: Stage, name: str, vips: Sequence[Ip]) -> None:
+    """Ask who has the addresses until somebody answered for each, or silence is an answer; replies stay with the wire.
+
+    `vips` in the order of asking. Returns at once without a wire. Raises InterruptedRunError.
+    """
+    if stage.wire is None:
+        return
+    started = stage.edges.now()
+    while True:
+        stage.edges.say(f"Asking the wire who has {', '.join(vips)} ({name}).")
+        replies = stage.wire.ask(vips, stop_early=True)
+        stage.edges.check()
+        if replies or stage.edges.now() >= _silent_at(stage, name, started):
+            return
+        stage.edges.pause(0.1)
+
+
+def _silent_at(stage: Stage, name: str, started: float) -> float:
+    """Return the Unix time from which on silence is an answer."""
+    cluster = stage.ground.cluster
+    if cluster.policies == () or cluster.announcing is False:
+        return started + SILENT_SECONDS
+    claims = stage.claims(name) or ()
+    if claims and claims[-1].holder is not None:
+        since = next(claim.read_at for claim in claims if claim.holder == claims[-1].holder)
+        return max(started, since) + SILENT_SECONDS
+    return started + ELECTION_SECONDS
+
+
+def announcers(vips: Sequence[Ip], replies: Sequence[NeighbourReply]) -> tuple[NodeName, ...]:
+    """Return the nodes that answered, the one that this client most probably uses first.
+
+    Linux keeps the first IPv4 answer (arp locktime), so of several it is the one who answered the first VIP first.
+    """
+    by_vip = sorted(replies, key=lambda reply: (vips.index(reply.ip) if reply.ip in vips else len(vips), reply.at))
+    return tuple(dict.fromkeys(reply.node for reply in by_vip if reply.node is not None))

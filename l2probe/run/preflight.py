@@ -1,0 +1,139 @@
+"""What must hold before anything is created: reachable, allowed, an announcer, nodes to stand on, a place to look from.
+
+Reads only. Says what is missing in one sentence; whatever is merely worse than ideal is left to the judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from l2probe.errors import ClusterError, NotAllowedError
+from l2probe.model import Cluster, Ip, Node, Right, Vantage
+from l2probe.run.edges import Edges
+
+NEEDED = (
+    ("create", "namespaces", ""),
+    ("delete", "namespaces", ""),
+    ("watch", "namespaces", ""),
+    ("list", "nodes", ""),
+    ("create", "serviceaccounts", ""),
+    ("create", "configmaps", ""),
+    ("create", "secrets", ""),
+    ("create", "pods", ""),
+    ("list", "pods", ""),
+    ("watch", "pods", ""),
+    ("create", "services", ""),
+    ("patch", "services", ""),
+    ("list", "services", ""),
+    ("watch", "services", ""),
+    ("list", "endpointslices", "discovery.k8s.io"),
+    ("watch", "endpointslices", "discovery.k8s.io"),
+)
+"""Every verb that `run` cannot do without: verb, resource, API group."""
+WANTED = (
+    ("list", "events", ""),
+    ("watch", "events", ""),
+    ("list", "leases", "coordination.k8s.io"),
+    ("watch", "leases", "coordination.k8s.io"),
+)
+"""Verbs without which claims and reasons stay unknown; the run goes on."""
+_CLUSTER_SCOPED = frozenset({"namespaces", "nodes"})
+_ANYWHERE = frozenset({"leases"})
+"""Kinds read outside our own namespace."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What a run stands on: the cluster's claims about itself, and the place that we look from."""
+
+    cluster: Cluster
+    vantage: Vantage
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The cluster's nodes."""
+        return self.cluster.nodes or ()
+
+    @property
+    def node_addresses(self) -> tuple[Ip, ...]:
+        """All addresses of all nodes."""
+        return tuple(address for node in self.nodes for address in node.addresses)
+
+
+def rights(table: Sequence[tuple[str, str, str]], namespace: str) -> tuple[Right, ...]:
+    """Return the table's rights as questions about the namespace of the run."""
+    outside = _CLUSTER_SCOPED | _ANYWHERE
+    return tuple(
+        Right(verb=verb, resource=resource, group=group, namespace="" if resource in outside else namespace)
+        for verb, resource, group in table
+    )
+
+
+def survey(edges: Edges, namespace: str) -> Ground:
+    """Look at cluster, rights and vantage side by side.
+
+    Raises ClusterError when the cluster cannot be read or nothing announces, NotAllowedError when a verb is denied.
+    """
+    edges.say("Looking at the cluster, our rights and where we stand.")
+    api = edges.api
+    with ThreadPoolExecutor(4, thread_name_prefix="preflight") as pool:
+        version = pool.submit(api.version)
+        needed = pool.submit(api.missing_rights, rights(NEEDED, namespace))
+        wanted = pool.submit(api.missing_rights, rights(WANTED, namespace))
+        described = pool.submit(api.cluster)
+        server = version.result()
+        require(needed.result())
+        cluster = _with_missing(described.result(), wanted.result(), server)
+    ground = Ground(cluster=cluster, vantage=edges.vantage((), cluster.nodes or ()))
+    check_announcer(cluster)
+    check_nodes(cluster)
+    edges.check()
+    return ground
+
+
+def _with_missing(cluster: Cluster, missing: Sequence[Right], server: str) -> Cluster:
+    both = tuple(dict.fromkeys((*cluster.missing_rights, *missing)))
+    return replace(cluster, missing_rights=both, server_version=cluster.server_version or server)
+
+
+def require(missing: Sequence[Right]) -> None:
+    """Raise NotAllowedError that names every denied verb."""
+    if not missing:
+        return
+    named = ", ".join(f"{right.verb} {spell(right)}" for right in missing)
+    first = missing[0]
+    role = f"kubectl create clusterrole l2probe --verb={first.verb} --resource={spell(first)}"
+    raise NotAllowedError(
+        f"The API server does not let this user {named}.",
+        f"Bind a ClusterRole that allows it, for example one made by `{role}`.",
+    )
+
+
+def spell(right: Right) -> str:
+    """Return a resource as kubectl spells it: `endpointslices.discovery.k8s.io`."""
+    return f"{right.resource}.{right.group}" if right.group else right.resource
+
+
+def check_announcer(cluster: Cluster) -> None:
+    """Raise ClusterError when no implementation that announces on layer 2 was found."""
+    if cluster.implementation is not None:
+        return
+    where = f" in context {cluster.context}" if cluster.context else ""
+    raise ClusterError(
+        f"No implementation that announces LoadBalancer addresses on layer 2 was found{where}.",
+        "Install one: Cilium with l2announcements.enabled, MetalLB in layer 2 mode, or kube-vip.",
+    )
+
+
+def check_nodes(cluster: Cluster) -> None:
+    """Raise ClusterError when there is no node that an echo Pod could run on."""
+    nodes = cluster.nodes or ()
+    if any(node.ready and node.schedulable for node in nodes):
+        return
+    states = ", ".join(f"{node.name} {'cordoned or tainted' if node.ready else 'not ready'}" for node in nodes)
+    raise ClusterError(
+        f"No node could take an echo Pod: {states or 'the cluster has no nodes'}.",
+        "Make a node ready, or pass --toleration for its taint.",
+    )

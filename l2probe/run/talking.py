@@ -1,0 +1,91 @@
+"""Talking to a Service: the exchanges of a question, once the datapath has followed the EndpointSlices.
+
+Observes only: every failure of the network is an exchange that says how it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from l2probe.model import Exchange, Flow, Ip, Outcome, Pod, Protocol
+from l2probe.observe.traffic import Request
+from l2probe.run.stage import Stage
+from l2probe.suites import SMALL_BYTES, Question
+from l2probe.workload.manifests import SERVICE_PORT
+
+Acted = tuple[tuple[Exchange, ...] | None, bool]
+"""What came of acting: the exchanges (None: none were tried) and whether the cluster had settled."""
+CONVERGE_SECONDS = 3.0
+"""How long a datapath may take to follow the EndpointSlices before its answers count as they are."""
+DEAD_SECONDS = 1.5
+"""After so long without a single answer traffic is not late but broken."""
+CONVERGE_TIMEOUT = 0.5
+PARALLEL = 64
+LATER_EXCHANGES = 4
+"""Exchanges of every payload after the first: enough to tell a lost size from a lost packet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One question and its Service with the addresses it has."""
+
+    name: str
+    question: Question
+    vips: tuple[Ip, ...]
+
+    def targets(self) -> tuple[tuple[Flow, Ip], ...]:
+        """Return each asked flow kind with each address of its family."""
+        families = tuple(dict.fromkeys(family_of(vip) for vip in self.vips))
+        flows = [flow for flow in self.question.flows(families) if int(flow[-1]) in families]
+        return tuple((flow, vip) for flow in flows for vip in self.vips if family_of(vip) == int(flow[-1]))
+
+
+def family_of(address: Ip) -> int:
+    """Return 4 or 6."""
+    return 6 if ":" in address else 4
+
+
+def request(flow: Flow, vip: Ip, payload_bytes: int, timeout: float = 1.5) -> Request:
+    """Return one request to a VIP; `timeout` in seconds."""
+    protocol = Protocol(flow[:3].upper())
+    return Request(protocol=protocol, vip=vip, port=SERVICE_PORT, payload_bytes=payload_bytes, timeout=timeout)
+
+
+def exchange(stage: Stage, requests: Sequence[Request]) -> tuple[Exchange, ...]:
+    """Put each request once, all side by side as far as that is polite."""
+    return stage.traffic.exchange(requests, parallel=PARALLEL)
+
+
+def talk(stage: Stage, subject: Subject, pods: Sequence[Pod], *, full: bool) -> Acted:
+    """Let the datapath converge, then put the question's exchanges, or one small one for each flow."""
+    settled = _converge(stage, subject, frozenset(pod.name for pod in pods))
+    return exchange(stage, list(_requests(subject, full=full))), settled
+
+
+def _requests(subject: Subject, *, full: bool) -> tuple[Request, ...]:
+    small, *later = subject.question.payloads
+    if not full:
+        return tuple(request(flow, vip, small.of(flow)) for flow, vip in subject.targets())
+    sizes = [small] * subject.question.exchanges
+    sizes += [size for size in later for _ in range(min(LATER_EXCHANGES, subject.question.exchanges))]
+    return tuple(request(flow, vip, size.of(flow)) for size in sizes for flow, vip in subject.targets())
+
+
+def _converge(stage: Stage, subject: Subject, pods: frozenset[str]) -> bool:
+    """Wait until answers on every flow come from these Pods; False when they do not. These attempts are no evidence."""
+    started = stage.edges.now()
+    trying = [request(flow, vip, SMALL_BYTES, CONVERGE_TIMEOUT) for flow, vip in subject.targets()]
+    alive: set[tuple[Flow, Ip]] = set()
+    while stage.edges.now() - started < CONVERGE_SECONDS:
+        tried = exchange(stage, trying)
+        stage.edges.check()
+        answers = {(one.flow, one.vip): one.pod for one in tried if one.outcome is Outcome.ANSWERED}
+        alive |= answers.keys()
+        right = {lane for lane, pod in answers.items() if pod in pods}
+        if len(right) == len(trying):
+            return True
+        if alive <= right and stage.edges.now() - started >= DEAD_SECONDS:
+            return False
+        stage.edges.pause(0.1)
+    return False

@@ -1,0 +1,115 @@
+"""Progress on stderr, and what Ctrl-C does."""
+
+from __future__ import annotations
+
+import io
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from l2probe.cli.progress import CLEAR_LINE, Progress
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        """Return True."""
+        return True
+
+
+def test_without_a_terminal_each_change_is_a_line() -> None:
+    """Logs of CI show every step once."""
+    stream = io.StringIO()
+    progress = Progress(quiet=False, verbose=False, stream=stream)
+
+    for text in ("one", "one", "two"):
+        progress(text)
+    progress.clear()
+
+    assert stream.getvalue() == "one\ntwo\n"
+
+
+def test_a_terminal_shows_one_updating_line_and_takes_it_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report begins on a clean line; a long step is cut to the width."""
+    monkeypatch.setenv("COLUMNS", "20")
+    stream = Terminal()
+    progress = Progress(quiet=False, verbose=False, stream=stream)
+
+    progress("short")
+    progress("x" * 50)
+    progress.clear()
+
+    assert stream.getvalue() == f"{CLEAR_LINE}short{CLEAR_LINE}{'x' * 18}…{CLEAR_LINE}"
+
+
+def test_verbose_keeps_every_step_on_a_terminal() -> None:
+    """-v leaves the whole story on the screen."""
+    stream = Terminal()
+    Progress(quiet=False, verbose=True, stream=stream)("step")
+
+    assert stream.getvalue() == "step\n"
+
+
+def test_quiet_says_nothing() -> None:
+    """-q is silence."""
+    stream = Terminal()
+    progress = Progress(quiet=True, verbose=False, stream=stream)
+    progress("step")
+    progress.clear()
+
+    assert stream.getvalue() == ""
+
+
+WAITER = textwrap.dedent(
+    """
+    import sys, threading
+    from l2probe.cli.signals import interruptible
+    with interruptible(("last words\\n", "{}\\n")) as asked:
+        print("ready", flush=True)
+        asked.wait()
+        print("cleaning", flush=True)
+        if sys.argv[1] == "slow":
+            threading.Event().wait(60)
+        print("clean")
+    """
+)
+
+
+def started(mode: str) -> subprocess.Popen[str]:
+    """Start a process that waits to be interrupted, then cleans up slowly or at once."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITER, mode], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_asks_to_clean_up(number: signal.Signals) -> None:
+    """Ctrl-C once and SIGTERM: say so, clean up, leave."""
+    with started("quick") as process:
+        process.send_signal(number)
+        out, err = process.communicate(timeout=10)
+
+    assert err == f"Interrupted by {number.name}: cleaning up (once more leaves at once).\n"
+    assert out == "cleaning\nclean\n"
+    assert process.returncode == 0
+
+
+def test_a_second_signal_leaves_at_once_with_last_words() -> None:
+    """Ctrl-C twice: no more cleaning; what is left is said, and the exit code is 2."""
+    with started("slow") as process:
+        assert process.stdout is not None
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "cleaning\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+
+    assert err.endswith("leaves at once).\nlast words\n")
+    assert out == "{}\n"
+    assert process.returncode == 2

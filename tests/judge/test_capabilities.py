@@ -1,0 +1,332 @@
+"""What the evidence proves about a cluster: truth tables for source, policy Local, reachability and exclusiveness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from l2probe.judge import REQUIRABLE, capabilities, conclude
+from l2probe.judge.local import ENOUGH_SECONDS, ENOUGH_TRIES
+from l2probe.model import (
+    Evidence,
+    Exchange,
+    Flow,
+    LocalPolicy,
+    Mac,
+    Outcome,
+    Placement,
+    Source,
+    TrafficPolicy,
+    Trial,
+    Verdict,
+)
+from tests.judge.evidence import (
+    NODES,
+    PROFILES,
+    T0,
+    V4,
+    claim,
+    each_exchange,
+    each_trial,
+    healthy,
+    lost,
+    mac,
+    node_address,
+    replies,
+    reply,
+)
+
+ALL = tuple(Flow)
+SOURCES = {
+    "cilium-1.19-dsr": dict.fromkeys(ALL, Source.ALWAYS),
+    "cilium-1.19-dsr+drop": dict.fromkeys(ALL, Source.ALWAYS),
+    "cilium-1.19-snat": dict.fromkeys(ALL, Source.ON_ANNOUNCER_ONLY),
+    "cilium-1.19-hybrid": {flow: Source.ALWAYS if flow.startswith("tcp") else Source.ON_ANNOUNCER_ONLY for flow in ALL},
+    "cilium-1.20.2-dsr": dict.fromkeys(ALL, Source.ALWAYS),
+    "cilium-1.20.2-snat": dict.fromkeys(ALL, Source.ON_ANNOUNCER_ONLY),
+    "cilium-1.17-dsr": dict.fromkeys(V4, Source.ALWAYS) | dict.fromkeys((Flow.TCP6, Flow.UDP6), Source.UNKNOWN),
+}
+LOCALS = {
+    "cilium-1.19-dsr": LocalPolicy.REJECTED,
+    "cilium-1.19-dsr+drop": LocalPolicy.DROPPED,
+    "cilium-1.19-snat": LocalPolicy.REJECTED,
+    "cilium-1.19-hybrid": LocalPolicy.REJECTED,
+    "cilium-1.20.2-dsr": LocalPolicy.MOVED,
+    "cilium-1.20.2-snat": LocalPolicy.MOVED,
+    "cilium-1.17-dsr": LocalPolicy.REJECTED,
+}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_is_recognised(name: str) -> None:
+    """The capabilities of each healthy cluster are what its datapath and version do."""
+    evidence = PROFILES[name]
+
+    able = capabilities(evidence)
+
+    assert able.announced_by == NODES[0]
+    assert able.exclusive is True
+    assert {flow: getattr(able.source, flow) for flow in Flow} == SOURCES[name]
+    assert {getattr(able.local_policy, flow) for flow in evidence.flows} == {LOCALS[name]}
+    assert {getattr(able.reachable, flow) for flow in evidence.flows} == {True}
+    assert able.largest_payload_bytes == (1472 if evidence.flows == V4 else 1452)
+
+
+def is_off(one: Exchange) -> bool:
+    """Whether the Pod stood on another node than the one we sent to."""
+    return one.node is not None and one.sent_mac != mac(one.node)
+
+
+def hide(one: Exchange) -> Exchange:
+    """Return the Pod saw the announcer instead."""
+    return replace(one, seen=node_address(NODES[0], 6 if ":" in one.vip else 4))
+
+
+SOURCE_TABLE: dict[str, tuple[Callable[[Exchange], Exchange | None], Source]] = {
+    "kept off and on": (lambda one: one, Source.ALWAYS),
+    "kept off, on not tried": (lambda one: one if is_off(one) else None, Source.ALWAYS),
+    "kept on, off not tried: a test with one Pod proves nothing": (
+        lambda one: None if is_off(one) else one,
+        Source.UNKNOWN,
+    ),
+    "lost off, kept on": (lambda one: hide(one) if is_off(one) else one, Source.ON_ANNOUNCER_ONLY),
+    "lost off, on not tried": (lambda one: hide(one) if is_off(one) else None, Source.UNKNOWN),
+    "lost off and on": (hide, Source.NEVER),
+    "sometimes kept off": (lambda one: hide(one) if is_off(one) and one.payload_bytes > 512 else one, Source.UNKNOWN),
+    "path not seen": (lambda one: replace(one, sent_mac=None), Source.UNKNOWN),
+    "path of an unknown MAC": (lambda one: replace(one, sent_mac=Mac("02:00:00:00:00:99")), Source.UNKNOWN),
+    "Pod did not say": (lambda one: replace(one, seen=None), Source.UNKNOWN),
+}
+
+
+@pytest.mark.parametrize("name", SOURCE_TABLE)
+def test_source_is_proven_only_from_off_the_announcer(name: str) -> None:
+    """Only answers from a node other than the one we sent to prove what becomes of the client address."""
+    change, expected = SOURCE_TABLE[name]
+
+    def changed(trial: Trial) -> Trial:
+        kept = (change(one) for one in trial.exchanges or ())
+        return replace(trial, exchanges=tuple(one for one in kept if one is not None))
+
+    able = capabilities(each_trial(healthy(), changed))
+
+    assert {getattr(able.source, flow) for flow in Flow} == {expected}
+
+
+def off_trial(change: Callable[[Trial], Trial], local: Outcome = Outcome.TIMEOUT) -> Evidence:
+    """Return a healthy cluster whose trial of policy Local off the announcer was different."""
+
+    def changed(trial: Trial) -> Trial:
+        is_it = trial.placement is Placement.OFF_ANNOUNCER and trial.service.policy is TrafficPolicy.LOCAL
+        return change(trial) if is_it else trial
+
+    return each_trial(healthy(local=local), changed)
+
+
+def tries(change: Callable[[int, Exchange], Exchange | None]) -> Callable[[Trial], Trial]:
+    """Change the attempts of a trial, by their number."""
+
+    def changed(trial: Trial) -> Trial:
+        kept = (change(number, one) for number, one in enumerate(trial.exchanges or ()))
+        return replace(trial, exchanges=tuple(one for one in kept if one is not None))
+
+    return changed
+
+
+def through_node_2(_: int, one: Exchange) -> Exchange:
+    """Return served by the Pod on node-1 although node-2 still announces."""
+    return replace(one, sent_mac=mac(NODES[1]))
+
+
+def two_at_once(trial: Trial) -> Trial:
+    """node-3 answers together with node-2."""
+    return replace(trial, replies=(*(trial.replies or ()), *replies(trial.service.vips, NODES[2], T0 + 1.05)))
+
+
+LOCAL_TABLE: dict[str, tuple[Evidence, LocalPolicy]] = {
+    "served": (off_trial(tries(through_node_2), Outcome.ANSWERED), LocalPolicy.SERVED),
+    "moved": (off_trial(lambda t: t, Outcome.ANSWERED), LocalPolicy.MOVED),
+    "rejected by ICMP": (off_trial(lambda t: t, Outcome.REFUSED_ICMP), LocalPolicy.REJECTED),
+    "rejected by RST": (off_trial(lambda t: t, Outcome.REFUSED_RST), LocalPolicy.REJECTED),
+    "rejected now and then: kernels limit how often": (
+        off_trial(tries(lambda n, one: one if n > 70 else lost(one)), Outcome.REFUSED_ICMP),
+        LocalPolicy.REJECTED,
+    ),
+    "dropped": (off_trial(lambda t: t), LocalPolicy.DROPPED),
+    "too few tries": (off_trial(tries(lambda n, one: one if n // 4 in {0, 7, 14, 20} else None)), LocalPolicy.UNKNOWN),
+    "too short": (off_trial(tries(lambda n, one: one if n < 60 else None)), LocalPolicy.UNKNOWN),
+    "the cluster had no time to react": (
+        off_trial(lambda t: replace(t, settled=False), Outcome.REFUSED_ICMP),
+        LocalPolicy.UNKNOWN,
+    ),
+    "no claim to read, but a whole failover's time": (
+        off_trial(lambda t: replace(t, settled=False, observed_seconds=21.0), Outcome.REFUSED_ICMP),
+        LocalPolicy.REJECTED,
+    ),
+    "unannounced": (
+        off_trial(tries(lambda _, one: lost(one, Outcome.NO_NEIGHBOUR))),
+        LocalPolicy.UNKNOWN,
+    ),
+    "unannounced, and the wire was asked": (
+        off_trial(lambda t: tries(lambda _, one: lost(one, Outcome.NO_NEIGHBOUR))(replace(t, replies=()))),
+        LocalPolicy.UNANNOUNCED,
+    ),
+    "nobody listened": (off_trial(lambda t: replace(t, replies=None)), LocalPolicy.DROPPED),
+    "a third node took it and drops": (
+        off_trial(lambda t: replace(t, replies=tuple(reply(v, mac(NODES[2]), T0 + 10) for v in t.service.vips))),
+        LocalPolicy.UNKNOWN,
+    ),
+    "two announce at once": (off_trial(two_at_once, Outcome.REFUSED_ICMP), LocalPolicy.UNKNOWN),
+    "no Pod could be placed": (off_trial(lambda t: replace(t, target=None, exchanges=())), LocalPolicy.UNKNOWN),
+    "not tried": (off_trial(lambda t: replace(t, exchanges=None)), LocalPolicy.UNKNOWN),
+}
+
+
+@pytest.mark.parametrize("name", LOCAL_TABLE)
+def test_policy_local_has_five_names_and_unknown(name: str) -> None:
+    """What policy Local does is named only when the evidence excludes the other names."""
+    evidence, expected = LOCAL_TABLE[name]
+
+    able = capabilities(evidence)
+
+    assert {getattr(able.local_policy, flow) for flow in Flow} == {expected}
+
+
+def test_loss_is_not_the_policys_doing_where_nothing_works() -> None:
+    """When policy Cluster does not work either, policy Local is unknown, not dropped."""
+    able = capabilities(each_exchange(healthy(local=Outcome.TIMEOUT), lambda _, one: lost(one)))
+
+    assert {getattr(able.local_policy, flow) for flow in Flow} == {LocalPolicy.UNKNOWN}
+
+
+def test_enough_is_five_tries_over_eight_seconds() -> None:
+    """The bar for "dropped" is the one that was measured."""
+    assert (ENOUGH_TRIES, ENOUGH_SECONDS) == (5, 8.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param(lambda _, one: one, True, id="answered everywhere"),
+        pytest.param(
+            lambda t, one: lost(one) if t.placement is Placement.OFF_ANNOUNCER else one, False, id="never off"
+        ),
+        pytest.param(lambda _, one: lost(one) if one.payload_bytes > 512 else one, True, id="small ones only"),
+        pytest.param(lambda _, one: lost(one, Outcome.WRONG_ANSWER), False, id="a stranger answered"),
+    ],
+)
+def test_reachable_means_in_every_place(change: Callable[[Trial, Exchange], Exchange], *, expected: bool) -> None:
+    """A flow kind is reachable when our Pod answered wherever it stood."""
+    able = capabilities(each_exchange(healthy(), change))
+
+    assert able.reachable.tcp4 is expected
+
+
+def test_nothing_tried_is_not_unreachable() -> None:
+    """Without exchanges reachability is None, and the report is UNKNOWN."""
+    evidence = each_trial(healthy(), lambda trial: replace(trial, exchanges=None))
+
+    assert capabilities(evidence).reachable.tcp4 is None
+    assert verdict_of(evidence) is Verdict.UNKNOWN
+
+
+def test_a_cluster_node_proves_nothing() -> None:
+    """The same evidence from a cluster node gives no capability at all."""
+    evidence = healthy()
+    able = capabilities(replace(evidence, vantage=replace(evidence.vantage, cluster_node=NODES[0])))
+
+    assert able.announced_by is None
+    assert able.exclusive is None
+    assert able.reachable.tcp4 is None
+    assert able.largest_payload_bytes is None
+
+
+def verdict_of(evidence: Evidence) -> Verdict:
+    """Return the verdict of the report."""
+    return conclude(evidence, started="2026-11-23T20:00:00Z", duration_seconds=1.0, command="l2probe run").verdict
+
+
+LONELY = replace(
+    healthy(flows=(Flow.TCP4,)).trials[0],
+    exchanges=tuple(lost(one) for one in (healthy(flows=(Flow.TCP4,)).trials[0].exchanges or ())[:1]),
+)
+"""A trial of a single exchange that was lost."""
+
+VERDICTS: dict[str, tuple[Evidence, Verdict]] = {
+    "all proven": (healthy(version="v1.20.2", local=Outcome.ANSWERED), Verdict.PASS),
+    "a capability is missing": (healthy(), Verdict.WARN),
+    "nothing was tried": (replace(healthy(), trials=()), Verdict.UNKNOWN),
+    "no flow was asked for": (replace(healthy(), flows=()), Verdict.UNKNOWN),
+    "a flow kind was asked for and had no address": (replace(healthy(flows=V4), flows=ALL), Verdict.UNKNOWN),
+    "no Pod off the announcer": (
+        each_trial(
+            healthy(version="v1.20.2", local=Outcome.ANSWERED),
+            lambda t: (
+                replace(t, exchanges=None, obstacle="No echo Pod ran elsewhere.")
+                if t.placement is Placement.OFF_ANNOUNCER
+                else t
+            ),
+        ),
+        Verdict.UNKNOWN,
+    ),
+    "one exchange, lost": (
+        replace(healthy(flows=(Flow.TCP4,)), trials=(LONELY,)),
+        Verdict.UNKNOWN,
+    ),
+    "required and never asked": (
+        replace(healthy(version="v1.20.2", local=Outcome.ANSWERED), trials=healthy().trials[:3], required=("local",)),
+        Verdict.UNKNOWN,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", VERDICTS)
+def test_the_verdict_is_never_better_than_what_was_proven(name: str) -> None:
+    """PASS only when all that was asked is proven."""
+    evidence, expected = VERDICTS[name]
+
+    assert verdict_of(evidence) is expected
+
+
+def test_exclusive_stays_open_beside_an_unmapped_mac() -> None:
+    """A node and a MAC that may be a node's own second NIC: neither true nor false."""
+
+    def doubled(trial: Trial) -> Trial:
+        frames = trial.replies or ()
+        return replace(trial, replies=(*frames, *(replace(f, mac=Mac("02:00:00:00:00:99")) for f in frames)))
+
+    evidence = replace(each_trial(healthy(), doubled), node_replies=healthy().node_replies[:4])  # type: ignore[index]
+
+    assert capabilities(evidence).exclusive is None
+
+
+def test_requirable_names_are_public() -> None:
+    """`--require` and suites may name exactly these."""
+    assert REQUIRABLE == ("announced", "exclusive", "reachable", "source", "local", "payload")
+
+
+def test_the_report_carries_what_it_was_given() -> None:
+    """conclude() neither reads a clock nor loses the evidence."""
+    evidence = healthy()
+
+    report = conclude(evidence, started="2026-11-23T20:00:00Z", duration_seconds=4.2, command="l2probe run dsr")
+
+    assert (report.schema, report.started, report.duration_seconds) == (
+        "l2probe/report/v1",
+        "2026-11-23T20:00:00Z",
+        4.2,
+    )
+    assert report.evidence is evidence
+    assert report.tool.startswith("l2probe ")
+    assert report.command == "l2probe run dsr"
+
+
+def test_claims_alone_never_announce() -> None:
+    """A lease is a claim: with a silent wire nobody is the announcer, whoever holds it."""
+    evidence = each_trial(
+        healthy(), lambda t: replace(t, replies=(), exchanges=(), claims=(claim(t.service.name, NODES[0], T0),))
+    )
+
+    assert capabilities(evidence).announced_by is None

@@ -1,0 +1,101 @@
+"""Cause before consequence, the same found once, and an order that never depends on the order of the evidence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations
+
+import pytest
+
+from l2probe.judge import judge
+from l2probe.judge.order import EXPLAINS, arrange
+from l2probe.judge.table import RANK
+from l2probe.model import Finding, Subject, Verdict
+from tests.judge import test_faults as faults
+from tests.judge.evidence import healthy
+
+
+def found(
+    code: str, verdict: Verdict = Verdict.FAIL, name: str = "web", because: tuple[str, ...] = ("seen",)
+) -> Finding:
+    """Return a finding about shop/name."""
+    return Finding(
+        code=code,
+        slug="",
+        verdict=verdict,
+        says=f"{code} of {name}.",
+        because=because,
+        remedy="",
+        subject=Subject(namespace="shop", name=name),
+    )
+
+
+def test_consequences_stand_behind_their_cause_and_are_marked() -> None:
+    """What C01 explains follows it, in rank."""
+    arranged = arrange([found("D01", Verdict.WARN), found("E03"), found("D12"), found("C01")])
+
+    assert [(f.code, f.consequence_of) for f in arranged] == [
+        ("C01", None),
+        ("D12", "C01"),
+        ("E03", "C01"),
+        ("D01", "C01"),
+    ]
+
+
+def test_a_warning_explains_no_failure() -> None:
+    """What is worse than its supposed cause stands for itself."""
+    arranged = arrange([found("B04", Verdict.WARN), found("B07")])
+
+    assert [f.consequence_of for f in arranged] == [None, None]
+    assert arranged[0].code == "B07"
+
+
+def test_the_same_code_of_two_services_is_one_finding() -> None:
+    """Two silent Services are one B07 that names the second, with the observations of both."""
+    (only,) = arrange([found("B07", because=("a",)), found("B07", name="dns", because=("b",))])
+
+    assert only.because == ("a", "b")
+    assert "shop/dns" in only.says
+    assert only.subject == Subject(namespace="shop")
+
+
+def test_many_observations_are_cut_with_their_number() -> None:
+    """A finding with a hundred observations shows some and says how many more there are."""
+    (only,) = arrange([found("B07", because=tuple(map(str, range(100))))])
+
+    assert len(only.because) < 20
+    assert "84 more" in only.because[-1]
+
+
+@pytest.mark.parametrize("order", list(permutations(("C03", "D10", "D03", "D01"))))
+def test_the_order_does_not_depend_on_the_order_of_rules(order: tuple[str, ...]) -> None:
+    """Any permutation of the findings is arranged alike."""
+    assert [f.code for f in arrange(map(found, order))] == ["C03", "D03", "D10", "D01"]
+
+
+def test_nothing_explains_itself_and_every_code_is_known() -> None:
+    """The table of causes has no loops and no unknown codes."""
+    for code, explained in EXPLAINS.items():
+        assert {code, *explained} <= set(RANK)
+        seen, todo = set[str](), list(explained)
+        while todo:
+            one = todo.pop()
+            if one not in seen:
+                seen.add(one)
+                todo += EXPLAINS.get(one, ())
+        assert code not in seen, code
+
+
+@pytest.mark.parametrize("name", faults.FAULTS)
+def test_the_order_of_trials_does_not_change_what_is_found(name: str) -> None:
+    """The same trials in another order raise the same codes in the same order."""
+    evidence = faults.FAULTS[name][0]()
+
+    turned = replace(evidence, trials=tuple(reversed(evidence.trials)))
+
+    assert [(f.code, f.consequence_of) for f in judge(turned)] == [(f.code, f.consequence_of) for f in judge(evidence)]
+
+
+def test_judging_twice_gives_the_same() -> None:
+    """The judge is a function: no clock, no state."""
+    assert judge(healthy()) == judge(healthy())

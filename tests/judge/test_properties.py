@@ -1,0 +1,235 @@
+"""Laws that hold for any evidence whatever, however strange."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from l2probe.judge import CODES, conclude, judge
+from l2probe.judge.table import RANK
+from l2probe.model import (
+    AnnouncementPolicy,
+    Backend,
+    Claim,
+    Cluster,
+    Condition,
+    Datapath,
+    Evidence,
+    Exchange,
+    Flow,
+    NeighbourReply,
+    Node,
+    Outcome,
+    Placement,
+    Pool,
+    Protocol,
+    Requirement,
+    Right,
+    Service,
+    TrafficPolicy,
+    Trial,
+    Vantage,
+    Verdict,
+)
+from tests.judge.evidence import PROFILES, each_trial
+
+IPS = st.sampled_from(
+    ("198.51.100.40", "198.51.100.11", "198.51.100.100", "2001:db8:1::40", "2001:db8:1::11", "10.244.1.1")
+)
+MACS = st.sampled_from(("02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:c8"))
+NAMES = st.sampled_from(("node-1", "node-2", "node-3"))
+TIMES = st.floats(0, 60, allow_nan=False)
+WORDS = st.sampled_from(("", "no_pool", "out_of_ips", "already_allocated", "cilium.io/IPAMRequestSatisfied", "x"))
+
+
+def few(strategy: st.SearchStrategy[Any], most: int = 3) -> st.SearchStrategy[tuple[Any, ...]]:
+    """Return a short tuple."""
+    return st.lists(strategy, max_size=most).map(tuple)
+
+
+def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return it, or None."""
+    return st.none() | strategy
+
+
+PAIRS = few(st.tuples(WORDS, WORDS))
+BACKENDS = st.builds(Backend, address=IPS, node=maybe(NAMES), ready=st.booleans(), pod=maybe(WORDS))
+CONDITIONS = st.builds(
+    Condition, type=WORDS, status=st.sampled_from(("True", "False", "Warning")), reason=WORDS, message=WORDS
+)
+SERVICES = st.builds(
+    Service,
+    namespace=st.just("shop"),
+    name=st.sampled_from(("web", "dns")),
+    vips=few(IPS, 2),
+    policy=st.sampled_from(TrafficPolicy),
+    load_balancer_class=maybe(WORDS),
+    conditions=few(CONDITIONS, 1),
+    backends=maybe(few(BACKENDS)),
+    labels=PAIRS,
+)
+CLAIMS = st.builds(
+    Claim,
+    implementation=WORDS,
+    source=WORDS,
+    holder=maybe(NAMES),
+    read_at=TIMES,
+    renewed=maybe(TIMES),
+    duration_seconds=maybe(TIMES),
+    transitions=maybe(st.integers(0, 3)),
+    why_nobody=maybe(WORDS),
+)
+REPLIES = st.builds(
+    NeighbourReply,
+    at=TIMES,
+    ip=IPS,
+    mac=MACS,
+    op=st.sampled_from(("reply", "request", "advertisement")),
+    solicited=st.booleans(),
+    node=maybe(NAMES),
+    asked=st.sampled_from((None, "broadcast", "unicast", "multicast")),
+)
+EXCHANGES = st.builds(
+    Exchange,
+    at=TIMES,
+    protocol=st.sampled_from(Protocol),
+    vip=IPS,
+    port=st.just(80),
+    outcome=st.sampled_from(Outcome),
+    payload_bytes=st.sampled_from((512, 1452, 4096)),
+    source=maybe(IPS),
+    seen=maybe(IPS),
+    pod=maybe(WORDS),
+    node=maybe(NAMES),
+    sent_mac=maybe(MACS),
+    reply_mac=maybe(MACS),
+    latency_seconds=maybe(TIMES),
+    icmp=maybe(st.tuples(st.integers(0, 255), st.integers(0, 255))),
+    detail=WORDS,
+)
+TRIALS = st.builds(
+    Trial,
+    name=WORDS,
+    service=SERVICES,
+    placement=st.sampled_from(Placement),
+    target=maybe(BACKENDS),
+    announcer=maybe(NAMES),
+    claims=maybe(few(CLAIMS)),
+    replies=maybe(few(REPLIES, 6)),
+    exchanges=maybe(few(EXCHANGES, 8)),
+    started=TIMES,
+    observed_seconds=TIMES,
+    settled=st.booleans(),
+    obstacle=maybe(WORDS),
+)
+TERMS = st.builds(
+    Requirement, key=WORDS, operator=st.sampled_from(("In", "NotIn", "Exists", "DoesNotExist", "Gt")), values=few(WORDS)
+)
+POLICIES = st.builds(
+    AnnouncementPolicy,
+    name=WORDS,
+    load_balancer_ips=st.booleans(),
+    service_selector=maybe(few(TERMS)),
+    node_selector=maybe(few(TERMS)),
+    pools=few(WORDS),
+    errors=few(CONDITIONS, 1),
+)
+POOLS = st.builds(
+    Pool,
+    name=WORDS,
+    blocks=few(st.sampled_from(("198.51.100.0/24", "a-b", "2001:db8::/64", "", "198.51.100.1-2001:db8::1"))),
+    disabled=st.booleans(),
+    conflicting=st.booleans(),
+    available=maybe(st.integers(0, 9)),
+)
+CLUSTERS = st.builds(
+    Cluster,
+    implementation=st.sampled_from((None, "cilium", "metallb", "kube-vip", "other")),
+    implementation_version=st.sampled_from((None, "v1.17.1", "1.20.2", "latest", "")),
+    announcing=maybe(st.booleans()),
+    datapath=maybe(st.sampled_from(Datapath)),
+    settings=PAIRS,
+    pools=maybe(few(POOLS)),
+    policies=maybe(few(POLICIES)),
+    nodes=maybe(few(st.builds(Node, name=NAMES, addresses=few(IPS), ready=st.booleans(), labels=PAIRS))),
+    services=maybe(few(SERVICES)),
+    missing_rights=few(st.builds(Right, verb=WORDS, resource=WORDS, group=WORDS, namespace=WORDS)),
+)
+VANTAGES = st.builds(
+    Vantage,
+    interface=maybe(st.just("eth0")),
+    addresses=few(IPS),
+    on_link=maybe(st.booleans()),
+    gateway=maybe(IPS),
+    raw_socket=st.booleans(),
+    cluster_node=maybe(NAMES),
+)
+EVIDENCE = st.builds(
+    Evidence,
+    cluster=CLUSTERS,
+    vantage=VANTAGES,
+    node_replies=maybe(few(REPLIES, 6)),
+    trials=few(TRIALS, 4),
+    flows=few(st.sampled_from(Flow), 4).map(lambda flows: tuple(dict.fromkeys(flows))),
+    required=few(st.sampled_from(("announced", "exclusive", "reachable", "source", "local", "payload", "unheard-of"))),
+)
+MANY = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+def verdict_of(evidence: Evidence) -> Verdict:
+    """Return the verdict of the report."""
+    return conclude(evidence, started="", duration_seconds=0.0, command="").verdict
+
+
+@MANY
+@given(EVIDENCE)
+def test_any_evidence_is_judged(evidence: Evidence) -> None:
+    """The judge raises on nothing, uses only known codes, once each and verdict, and names causes that are there."""
+    findings = judge(evidence)
+
+    codes = [found.code for found in findings]
+    assert set(codes) <= set(CODES)
+    assert len({(found.code, found.verdict) for found in findings}) == len(findings)
+    assert {found.consequence_of for found in findings} <= {None, *codes}
+    assert all(RANK.index(f.consequence_of) < RANK.index(f.code) for f in findings if f.consequence_of)
+    verdict_of(evidence)
+
+
+@MANY
+@given(EVIDENCE)
+def test_a_pass_is_always_proven(evidence: Evidence) -> None:
+    """PASS or WARN needs at least one flow kind, every one of them answered, and a node seen to announce."""
+    report = conclude(evidence, started="", duration_seconds=0.0, command="")
+
+    if report.verdict is Verdict.PASS:
+        assert evidence.flows
+        assert all(getattr(report.capabilities.reachable, flow) is True for flow in evidence.flows)
+        assert report.capabilities.announced_by is not None
+
+
+@MANY
+@given(st.sampled_from(sorted(PROFILES)), st.integers(0, 4), st.sampled_from(("replies", "exchanges", "claims")))
+def test_looking_less_never_makes_it_better(profile: str, number: int, what: str) -> None:
+    """Whatever was not looked at cannot turn a cluster's verdict into PASS, nor raise a FAIL."""
+    evidence = PROFILES[profile]
+    trials = list(evidence.trials)
+    trials[number] = replace(trials[number], **{what: None})  # type: ignore[arg-type]
+
+    less = replace(evidence, trials=tuple(trials))
+
+    assert verdict_of(less) is not Verdict.FAIL
+    assert verdict_of(less) is not Verdict.PASS or verdict_of(evidence) is Verdict.PASS
+
+
+@MANY
+@given(EVIDENCE)
+def test_silence_accuses_only_where_neighbours_were_heard(evidence: Evidence) -> None:
+    """Without a single frame no announcer is called silent."""
+    unheard = each_trial(replace(evidence, node_replies=None), lambda trial: replace(trial, replies=None))
+
+    assert not {"B06", "B07", "B14", "C05"} & {f.code for f in judge(unheard) if f.verdict is Verdict.FAIL}

@@ -1,0 +1,150 @@
+"""A World that records what the controllers ask of it; programs run without namespaces, as children of the test."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from l2probe.lab.driver import Frontend, PodLink
+
+
+class FakeProcess:
+    """A real child process."""
+
+    def __init__(self, child: asyncio.subprocess.Process) -> None:
+        self._child = child
+        self.pid = child.pid
+        self.signals: list[int] = []
+
+    async def wait(self) -> int:
+        """See the driver."""
+        return await self._child.wait()
+
+    def signal(self, number: int) -> None:
+        """See the driver."""
+        self.signals.append(number)
+        with contextlib.suppress(ProcessLookupError):
+            self._child.send_signal(number)
+
+
+class FakeNode:
+    """A node that records. `real` False: programs are `sleep`, whatever is asked for. Mounted files are seen by path."""
+
+    def __init__(self, number: int, *, real: bool) -> None:
+        self.name = f"node-{number}"
+        self.addresses: tuple[str, ...] = (f"198.51.100.{10 + number}", f"2001:db8:1::{10 + number}")
+        self.mac = f"02:00:00:00:00:{number:02x}"
+        self.interfaces: tuple[str, ...] = ("eth0",)
+        self.announced: frozenset[str] = frozenset()
+        self.announcements: list[tuple[frozenset[str], bool]] = []
+        self.frontends: tuple[Frontend, ...] = ()
+        self.programmed = 0
+        self.dropped: frozenset[str] = frozenset()
+        self.attached: list[str] = []
+        self.detached: list[str] = []
+        self.processes: list[FakeProcess] = []
+        self.spawned: list[tuple[tuple[str, ...], dict[str, str], tuple[tuple[str, str], ...]]] = []
+        self._number = number
+        self._real = real
+        self._netns = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+    def announce(self, addresses: frozenset[str], *, gratuitous: bool = True) -> None:
+        """See the driver."""
+        self.announced = addresses
+        self.announcements.append((addresses, gratuitous))
+
+    async def program(self, frontends: Sequence[Frontend]) -> None:
+        """See the driver."""
+        await asyncio.sleep(0)
+        self.frontends = tuple(frontends)
+        self.programmed += 1
+
+    async def drop_traffic(self, addresses: frozenset[str]) -> None:
+        """See the driver."""
+        self.dropped = addresses
+
+    def attach_pod(self, name: str) -> PodLink:
+        """See the driver. The addresses are loopback ones, so that probes reach what the test starts."""
+        self.attached.append(name)
+        host = 10 + len(self.attached)
+        addresses = (
+            ("127.0.0.1", "::1")
+            if self._real
+            else (f"10.244.{self._number}.{host}", f"fd00:10:{self._number}::{host:x}")
+        )
+        return PodLink(name=name, netns=self._netns, addresses=addresses)
+
+    def detach_pod(self, name: str) -> None:
+        """See the driver."""
+        self.detached.append(name)
+
+    async def spawn(
+        self,
+        argv: Sequence[str],
+        *,
+        netns: int,
+        env: Mapping[str, str],
+        binds: Sequence[tuple[str, str]] = (),
+        output: int | None = None,
+    ) -> FakeProcess:
+        """See the driver."""
+        assert netns == self._netns
+        self.spawned.append((tuple(argv), dict(env), tuple(binds)))
+        words = tuple(argv) if self._real else ("sleep", "3600")
+        for source, target in binds:
+            words = tuple(word.replace(target, source) for word in words)
+        child = await asyncio.create_subprocess_exec(*words, env=dict(env), stdout=output, stderr=output)
+        made = FakeProcess(child)
+        self.processes.append(made)
+        return made
+
+    def close(self) -> None:
+        """Release what the fake holds."""
+        os.close(self._netns)
+
+
+class FakeSwitch:
+    """A switch that records."""
+
+    def __init__(self) -> None:
+        self.limits: dict[str | None, int | None] = {}
+        self.losses: dict[str | None, int] = {}
+        self.owned: frozenset[str] = frozenset()
+
+    async def limit_frames(self, node: str | None, max_bytes: int | None) -> None:
+        """See the driver."""
+        self.limits[node] = max_bytes
+
+    async def lose(self, node: str | None, percent: int) -> None:
+        """See the driver."""
+        self.losses[node] = percent
+
+    def foreign(self, addresses: frozenset[str]) -> None:
+        """See the driver."""
+        self.owned = addresses
+
+
+class FakeWorld:
+    """Three nodes and a switch."""
+
+    def __init__(self, *, real: bool = False) -> None:
+        self.nodes = tuple(FakeNode(number, real=real) for number in (1, 2, 3))
+        self.switch = FakeSwitch()
+
+    def announcers(self, address: str) -> list[str]:
+        """The nodes that answer for the address now."""
+        return [node.name for node in self.nodes if address in node.announced]
+
+    def close(self) -> None:
+        """Release what the fake holds."""
+        for node in self.nodes:
+            node.close()
+
+
+def files_of(binds: Sequence[tuple[str, str]], mount: str) -> dict[str, bytes]:
+    """The files that a container would see below a mount path."""
+    source = next(Path(source) for source, target in binds if target == mount)
+    return {str(path.relative_to(source)): path.read_bytes() for path in source.rglob("*") if path.is_file()}

@@ -1,0 +1,165 @@
+"""A cluster for one test: the embedded API server, the real controllers, a World that records."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from l2probe.lab.api import ApiServer, start_api
+from l2probe.lab.controllers import RunningCluster, start_cluster
+from l2probe.lab.controllers.cache import Cache
+from l2probe.lab.controllers.client import Client
+from l2probe.lab.controllers.kinds import LEASE, POD, SERVICE, Kind
+from l2probe.lab.controllers.objects import Key, Obj
+from l2probe.lab.profiles import DEFAULT, PROFILES
+from tests.lab.controllers.fake_world import FakeWorld
+
+WAIT_SECONDS = 20.0
+"""A bound for what should take milliseconds, on a machine that does ten other things."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lab:
+    """What a test works with. `client` is a person with all rights, not a controller."""
+
+    api: ApiServer
+    cluster: RunningCluster
+    world: FakeWorld
+    client: Client
+    url: str
+
+    async def until(self, kind: Kind, holds: Callable[[Cache], Any]) -> Any:
+        """Follow a kind by its watch until `holds` returns something true; return that."""
+        cache = Cache(self.client, kind)
+        following = asyncio.create_task(cache.run())
+        found: Any = None
+
+        def look() -> bool:
+            nonlocal found
+            found = holds(cache)
+            return bool(found)
+
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await cache.synced.wait()
+                await cache.until(look)
+        finally:
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await following
+        return found
+
+    async def object(self, kind: Kind, key: Key, holds: Callable[[Obj], Any]) -> Obj:
+        """Return the object as it is when `holds` of it is true."""
+        found: Obj = await self.until(kind, lambda cache: (obj := cache.get(key)) and holds(obj) and obj)
+        return found
+
+    async def addressed(self, name: str, namespace: str = "default") -> Obj:
+        """Return the Service once it has an address."""
+        return await self.object(
+            SERVICE, Key(namespace, name), lambda obj: obj["status"]["loadBalancer"].get("ingress")
+        )
+
+    async def lease(self, name: str, holds: Callable[[Obj], Any], namespace: str = "default") -> Obj:
+        """Return the Service's lease once `holds` of it."""
+        return await self.object(LEASE, Key("kube-system", f"cilium-l2announce-{namespace}-{name}"), holds)
+
+    async def pod(self, name: str, holds: Callable[[Obj], Any]) -> Obj:
+        """Return the Pod once `holds` of it."""
+        return await self.object(POD, Key("default", name), holds)
+
+    async def make(self, kind: Kind, obj: Obj) -> Obj:
+        """Create an object in namespace default."""
+        metadata = {"namespace": "default", **obj["metadata"]} if kind.namespaced else obj["metadata"]
+        return await self.client.create(
+            kind, {"apiVersion": kind.api_version, "kind": kind.name, **obj, "metadata": metadata}
+        )
+
+
+@contextlib.asynccontextmanager
+async def running(profile: str = DEFAULT, *, real: bool = False) -> AsyncIterator[Lab]:
+    """Run a cluster that is ready. `real`: programs of Pods are really started (without namespaces)."""
+    listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+    url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+    api = await start_api([listening])
+    world = FakeWorld(real=real)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(world.close)
+        stack.push_async_callback(api.close)
+        cluster = await start_cluster(
+            url=url,
+            token=api.system_token,
+            ca_pem=api.ca_pem,
+            world=world,
+            profile=PROFILES[profile],
+            serve_logs=api.serve_logs,
+        )
+        stack.push_async_callback(cluster.close)
+        client = await stack.enter_async_context(Client(url=url, token=api.token, ca_pem=api.ca_pem))
+        async with asyncio.timeout(WAIT_SECONDS):
+            await cluster.ready()
+        yield Lab(api=api, cluster=cluster, world=world, client=client, url=url)
+
+
+@contextlib.asynccontextmanager
+async def again(lab: Lab) -> AsyncIterator[RunningCluster]:
+    """Run a second set of controllers on the same server, with a World of its own."""
+    world = FakeWorld()
+    token, authority = lab.api.system_token, lab.api.ca_pem
+    cluster = await start_cluster(url=lab.url, token=token, ca_pem=authority, world=world, profile=PROFILES[DEFAULT])
+    try:
+        await cluster.ready()
+        yield cluster
+    finally:
+        await cluster.close()
+        world.close()
+
+
+def service(
+    name: str, *, app: str = "", policy: str = "Cluster", labels: dict[str, str] | None = None, **spec: Any
+) -> Obj:
+    """A LoadBalancer Service."""
+    return {
+        "metadata": {"name": name, "labels": labels or {}},
+        "spec": {
+            "type": "LoadBalancer",
+            "externalTrafficPolicy": policy,
+            "ipFamilyPolicy": "PreferDualStack",
+            "selector": {"app": app or name},
+            "ports": [
+                {"name": "tcp", "protocol": "TCP", "port": 80, "targetPort": 8080},
+                {"name": "udp", "protocol": "UDP", "port": 80, "targetPort": 8080},
+            ],
+            **spec,
+        },
+    }
+
+
+def pod(name: str, *, app: str = "", node: str = "", container: dict[str, Any] | None = None, **spec: Any) -> Obj:
+    """A Pod with one container."""
+    made = {"name": "main", "image": "python:3.13-alpine", "command": ["sleep", "3600"], **(container or {})}
+    selector = {"kubernetes.io/hostname": node} if node else {}
+    return {
+        "metadata": {"name": name, "labels": {"app": app or name}},
+        "spec": {"terminationGracePeriodSeconds": 0, "nodeSelector": selector, "containers": [made], **spec},
+    }
+
+
+def vips(service: Obj) -> list[str]:
+    """The addresses of a Service."""
+    return [entry["ip"] for entry in service["status"]["loadBalancer"].get("ingress") or ()]
+
+
+def is_ready(pod: Obj) -> bool:
+    """Whether the Pod's condition Ready is True."""
+    return condition(pod, "Ready").get("status") == "True"
+
+
+def condition(obj: Obj, kind: str) -> Obj:
+    """A condition of the object, empty when it has none of that type."""
+    found = (obj.get("status") or {}).get("conditions") or ()
+    return next((entry for entry in found if entry["type"] == kind), {})

@@ -1,0 +1,3 @@
+module l2probe.test/pause
+
+go 1.24.0

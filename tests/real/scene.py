@@ -1,0 +1,124 @@
+"""Things to look at: a namespace with an echo Pod on a chosen node and a Service in front of it. No part of l2probe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tests.real import announcer, network
+from tests.real.cluster import apply, kubectl, until
+
+ECHO = """
+import http.server, socket
+class Echo(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        seen = self.client_address[0].removeprefix("::ffff:").encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(seen)))
+        self.end_headers()
+        self.wfile.write(seen)
+class Server(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+Server(("::", 8080), Echo).serve_forever()
+"""
+"""Tells each client the address that it was seen with; a different program than l2probe's."""
+IMAGE = "python:3.13-alpine"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """One namespace with a Service `web` and its Pod `web`. `addresses`: the Service's, IPv4 first."""
+
+    namespace: str
+    addresses: tuple[str, ...]
+
+
+@contextmanager
+def scene(namespace: str, *, policy: str = "Cluster", node: str = "rc-n1") -> Iterator[Scene]:
+    """Set up a Service with its only Pod on `node`, both ready; removed at the end."""
+    labels = {"app": "web"}
+    apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    try:
+        apply(_object("Pod", namespace, labels, pod(node)), _object("Service", namespace, labels, service(policy)))
+        kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/web", "--timeout=60s", timeout=70)
+        until(lambda: len(given(namespace)) == 2, f"addresses of {namespace}/web", seconds=15)
+        yield Scene(namespace=namespace, addresses=given(namespace))
+    finally:
+        kubectl("delete", "namespace", namespace, timeout=60)
+
+
+def given(namespace: str, service: str = "web") -> tuple[str, ...]:
+    """Return the addresses in the Service's status."""
+    path = "jsonpath={.status.loadBalancer.ingress[*].ip}"
+    return tuple(kubectl("-n", namespace, "get", "service", service, "-o", path).split())
+
+
+def pod(node: str) -> dict[str, object]:
+    """Return the spec of an echo Pod for one node."""
+    container = {
+        "name": "echo",
+        "image": IMAGE,
+        "command": ["python3", "-c", ECHO],
+        "readinessProbe": {"httpGet": {"port": 8080}, "periodSeconds": 1},
+    }
+    return {
+        "nodeSelector": {"kubernetes.io/hostname": node},
+        "containers": [container],
+        "terminationGracePeriodSeconds": 0,
+    }
+
+
+def service(policy: str = "Cluster") -> dict[str, object]:
+    """Return the spec of a LoadBalancer Service in front of it, in both families."""
+    return {
+        "type": "LoadBalancer",
+        "externalTrafficPolicy": policy,
+        "ipFamilyPolicy": "RequireDualStack",
+        "selector": {"app": "web"},
+        "ports": [{"port": 80, "targetPort": 8080}],
+    }
+
+
+def _object(kind: str, namespace: str, labels: dict[str, str], spec: dict[str, object]) -> dict[str, object]:
+    metadata = {"name": "web", "namespace": namespace, "labels": labels}
+    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def namespaces(selector: str = "app.kubernetes.io/managed-by=l2probe") -> tuple[str, ...]:
+    """Return the namespaces with a label; by default those that l2probe made."""
+    listed = json.loads(kubectl("get", "namespaces", "-l", selector, "-o", "json"))
+    return tuple(item["metadata"]["name"] for item in listed["items"])
+
+
+@contextmanager
+def without_pool() -> Iterator[None]:
+    """Take MetalLB's only pool away, so that it has no address to give."""
+    kubectl("-n", announcer.NAMESPACE, "delete", "ipaddresspool", "lan")
+    try:
+        yield
+    finally:
+        apply(announcer.pool())
+
+
+@contextmanager
+def without_advertisement() -> Iterator[None]:
+    """Take MetalLB's only advertisement away: it gives addresses and announces none."""
+    kubectl("-n", announcer.NAMESPACE, "delete", "l2advertisement", "lan")
+    try:
+        yield
+    finally:
+        apply(announcer.advertisement())
+
+
+@contextmanager
+def foreign_owner(*addresses: str) -> Iterator[None]:
+    """Have a machine outside the cluster own these addresses too."""
+    for address in addresses:
+        network.own(address)
+    try:
+        yield
+    finally:
+        for address in addresses:
+            network.disown(address)

@@ -1,0 +1,129 @@
+"""The stop rules of policy Local: when knocking may end, as truth tables over attempts, claims and a clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from l2probe.model import Claim, Exchange, Ip, NodeName, Outcome, Protocol
+from l2probe.run.local import current, decided, reacted, renewal_after, served
+
+CHANGED = 100.0
+VIP4, VIP6 = Ip("198.51.100.40"), Ip("2001:db8:1::40")
+
+
+def knock(at: float, outcome: Outcome, *, pod: str | None = None, vip: Ip = VIP4) -> Exchange:
+    """Return one attempt over TCP."""
+    return Exchange(at=at, protocol=Protocol.TCP, vip=vip, port=80, outcome=outcome, payload_bytes=512, pod=pod)
+
+
+def lease(*renewals: tuple[float, str | None]) -> tuple[Claim, ...]:
+    """Return a lease's history: when each renewal was read, and by whom."""
+    return tuple(
+        Claim(
+            implementation="cilium",
+            source="Lease",
+            holder=NodeName(holder) if holder else None,
+            read_at=at,
+            renewed=at - 1000.0,  # the holder's clock is not ours
+        )
+        for at, holder in renewals
+    )
+
+
+REFUSED, TIMEOUT, ANSWERED = Outcome.REFUSED_ICMP, Outcome.TIMEOUT, Outcome.ANSWERED
+TWO_REFUSALS = (knock(102.1, REFUSED), knock(102.4, REFUSED))
+
+
+@pytest.mark.parametrize(
+    ("history", "expected"),
+    [
+        pytest.param([(99, "a")], None, id="no renewal since"),
+        pytest.param([(97, "a"), (99, "a")], None, id="renewed before the change"),
+        pytest.param([(99, "a"), (101, "a")], 101.0, id="renewed after it"),
+        pytest.param([(99, "a"), (101, "a"), (103, "a")], 101.0, id="the first renewal counts"),
+        pytest.param([(99, "a"), (101, None)], None, id="released"),
+        pytest.param([(99, "a"), (101, None), (102, "b")], None, id="taken over, not renewed yet"),
+        pytest.param([(99, "a"), (101, "a"), (102, "b"), (104, "b")], 104.0, id="the new holder renewed"),
+    ],
+)
+def test_renewal_is_that_of_the_present_holder(history: list[tuple[float, str | None]], expected: float | None) -> None:
+    """A holder that renewed after the change was alive to react; only the present one counts, by our own clock."""
+    assert renewal_after(lease(*history), CHANGED) == expected
+
+
+def test_the_same_renewal_read_again_is_no_renewal() -> None:
+    """A relist shows the old object anew."""
+    old, again = lease((99.0, "a"), (101.0, "a"))
+    repeated = Claim(
+        implementation="cilium", source="Lease", holder=again.holder, read_at=again.read_at, renewed=old.renewed
+    )
+
+    assert renewal_after((old, repeated), CHANGED) is None
+
+
+@pytest.mark.parametrize(
+    ("attempts", "history", "now", "expected"),
+    [
+        pytest.param(TWO_REFUSALS, [(99, "a"), (102, "a")], 102.5, True, id="two refusals after the renewal"),
+        pytest.param(TWO_REFUSALS[:1], [(99, "a"), (102, "a")], 102.5, False, id="one is not enough"),
+        pytest.param(TWO_REFUSALS, [(99, "a"), (102.2, "a")], 102.5, False, id="one of them came before it"),
+        pytest.param(TWO_REFUSALS, [(99, "a")], 108.5, False, id="no renewal, however long"),
+        pytest.param((knock(107, TIMEOUT),), [(99, "a"), (102, "a")], 107.9, False, id="silence needs eight seconds"),
+        pytest.param((knock(107, TIMEOUT),), [(99, "a"), (102, "a")], 108.0, True, id="silence for eight seconds"),
+        pytest.param(
+            TWO_REFUSALS, [(99, "a"), (101, "b"), (102, "b")], 103.0, False, id="handed over: clients must learn"
+        ),
+        pytest.param(TWO_REFUSALS, [(99, "a"), (101, "b"), (102, "b")], 108.0, True, id="handed over, still refused"),
+        pytest.param((knock(107, TIMEOUT),), [(99, "a"), (101, None)], 108.0, True, id="released, nobody took it"),
+        pytest.param(TWO_REFUSALS, None, 107.9, False, id="no claims: not before eight seconds"),
+        pytest.param(TWO_REFUSALS, None, 108.0, True, id="no claims: eight seconds"),
+    ],
+)
+def test_the_cluster_had_its_chance(
+    *, attempts: tuple[Exchange, ...], history: list[tuple[float, str | None]] | None, now: float, expected: bool
+) -> None:
+    """Only a holder that renewed and still rejects, or eight seconds, show that the cluster will not react."""
+    claims = None if history is None else lease(*history)
+
+    assert reacted(attempts, claims, changed=CHANGED, now=now) is expected
+
+
+RENEWED = lease((99.0, "a"), (102.0, "a"))
+
+
+@pytest.mark.parametrize(
+    ("attempts", "expected"),
+    [
+        pytest.param((), False, id="nothing came back yet"),
+        pytest.param(
+            (knock(101, ANSWERED, pod="echo-2"), knock(101, ANSWERED, pod="echo-2", vip=VIP6)), True, id="served"
+        ),
+        pytest.param((*TWO_REFUSALS, knock(102.5, REFUSED, vip=VIP6)), True, id="every flow refused"),
+        pytest.param(TWO_REFUSALS, False, id="one flow still silent"),
+        pytest.param((*TWO_REFUSALS, knock(102.5, TIMEOUT, vip=VIP6)), False, id="silence decides nothing early"),
+        pytest.param(
+            (*TWO_REFUSALS, knock(102.5, ANSWERED, pod="echo-1", vip=VIP6)), False, id="stale answer of another Pod"
+        ),
+        pytest.param(
+            (*TWO_REFUSALS, knock(102.5, ANSWERED, pod="echo-2", vip=VIP6)), True, id="one served, one refused"
+        ),
+    ],
+)
+def test_knocking_ends_when_every_flow_is_certain(*, attempts: tuple[Exchange, ...], expected: bool) -> None:
+    """Two flows: each must have been served by the Pod, or refused after the cluster had its chance."""
+    assert decided(attempts, 2, RENEWED, "echo-2", changed=CHANGED, now=102.6) is expected
+
+
+def test_served_looks_at_the_latest_attempt_of_each_flow() -> None:
+    """A flow that was answered once and refused since is not served."""
+    answered, refused = knock(101, ANSWERED, pod="echo-2"), knock(102, REFUSED)
+
+    assert served((refused, knock(103, ANSWERED, pod="echo-2")), 1, "echo-2")
+    assert not served((answered, refused), 1, "echo-2")
+
+
+def test_answers_of_other_pods_are_left_out() -> None:
+    """The datapath had not followed yet: these say nothing about where the Pod is now."""
+    stale, fresh, lost = knock(101, ANSWERED, pod="echo-1"), knock(102, ANSWERED, pod="echo-2"), knock(103, TIMEOUT)
+
+    assert current((stale, fresh, lost), "echo-2") == (fresh, lost)

@@ -1,0 +1,302 @@
+"""The flow against a played cluster: what evidence it brings, and how fast it decides."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from l2probe.errors import ClusterError, NotAllowedError
+from l2probe.model import Evidence, Flow, NodeName, Outcome, Placement, TrafficPolicy, Trial
+from l2probe.run import Ran, run
+from l2probe.suites import Question, Suite
+from tests.run.played import CLIENT, World, only, plan
+
+LOCAL = Question(name="local", policy=TrafficPolicy.LOCAL, place=(Placement.OFF_ANNOUNCER,))
+
+
+def trials(ran: Ran, name: str) -> dict[Placement, Trial]:
+    """Return the trials of one Service by placement."""
+    return {trial.placement: trial for trial in ran.evidence.trials if trial.service.name == name}
+
+
+def outcomes(trial: Trial) -> set[Outcome]:
+    """Return how a trial's exchanges ended."""
+    return {exchange.outcome for exchange in trial.exchanges or ()}
+
+
+def test_a_healthy_cluster_yields_a_trial_on_and_off_the_announcer() -> None:
+    """The announcer is taken from the wire, and the backend stands once on it and once off it."""
+    world = World()
+
+    ran = run(plan(), world.edges())
+
+    source = trials(ran, "smoke-source")
+    on, off = source[Placement.ON_ANNOUNCER], source[Placement.OFF_ANNOUNCER]
+    assert on.announcer == off.announcer == "node-1"
+    assert on.target is not None
+    assert on.target.node == "node-1"
+    assert off.target is not None
+    assert off.target.node != "node-1"
+    assert on.settled
+    assert off.settled
+    assert {exchange.pod for exchange in off.exchanges or ()} == {off.target.pod}
+    assert ran.evidence.flows == tuple(Flow)
+    assert ran.leftover is None
+    assert world.namespaces == set()
+
+
+def test_every_flow_is_tried_small_and_full_size() -> None:
+    """Eight small exchanges and some full ones for TCP and UDP in both families, annotated by the wire."""
+    ran = run(plan(), World().edges())
+
+    exchanges = trials(ran, "smoke-source")[Placement.OFF_ANNOUNCER].exchanges or ()
+    sizes = Counter((exchange.flow, exchange.payload_bytes) for exchange in exchanges)
+    assert {flow: sizes[flow, 512] for flow in Flow} == dict.fromkeys(Flow, 8)
+    assert sizes[Flow.UDP4, 1472] == sizes[Flow.UDP6, 1452] == sizes[Flow.TCP4, 4096] == 4
+    assert all(exchange.sent_mac for exchange in exchanges)
+
+
+def test_evidence_tells_what_was_asked_and_where_we_stood() -> None:
+    """Suites, requirements, vantage and the nodes' own replies are part of the evidence."""
+    ran = run(plan(required=("source",)), World().edges())
+
+    assert ran.evidence.suites == ("smoke",)
+    assert ran.evidence.required == ("source",)
+    assert ran.evidence.vantage.addresses == (CLIENT,)
+    assert {reply.node for reply in ran.evidence.node_replies or ()} == {"node-1", "node-2", "node-3"}
+    assert ran.evidence.cluster.server_version == "v1.34.0"
+
+
+def test_answers_of_a_slow_datapath_are_no_evidence() -> None:
+    """What another Pod answered before the datapath had followed is left out."""
+    ran = run(only(Question(name="source")), World(slow_datapath=1.0).edges())
+
+    off = trials(ran, "one-source")[Placement.OFF_ANNOUNCER]
+    assert off.target is not None
+    assert {exchange.pod for exchange in off.exchanges or ()} == {off.target.pod}
+    assert off.settled
+
+
+def test_local_leaves_out_what_the_datapath_had_not_let_go_of() -> None:
+    """Answers of the Pod that the Service pointed at before say nothing about policy Local."""
+    off = trials(run(only(LOCAL), World(slow_datapath=1.0).edges()), "one-local")[Placement.OFF_ANNOUNCER]
+
+    assert outcomes(off) == {Outcome.REFUSED_ICMP}
+
+
+def test_nothing_is_tried_before_the_endpoint_slices_follow() -> None:
+    """A selector is only a wish: traffic waits for the EndpointSlices."""
+    world = World(slow_endpoints=5.0)
+
+    off = trials(run(only(LOCAL), world.edges()), "one-local")[Placement.OFF_ANNOUNCER]
+
+    assert min(exchange.at for exchange in off.exchanges or ()) >= world.selected["one-local"][1] + 5.0
+
+
+def test_endpoint_slices_that_never_follow_are_an_obstacle() -> None:
+    """Without them nobody knows which Pod would be tried."""
+    off = trials(run(only(LOCAL), World(slow_endpoints=60.0).edges()), "one-local")[Placement.OFF_ANNOUNCER]
+
+    assert off.exchanges is None
+    assert off.obstacle is not None
+    assert "EndpointSlices did not show" in off.obstacle
+
+
+def test_local_rejected_is_decided_after_a_renewal_and_two_more_rejections() -> None:
+    """Three seconds suffice: the holder renewed after the change and still rejects."""
+    world = World(local="rejected")
+
+    off = trials(run(only(LOCAL), world.edges()), "one-local")[Placement.OFF_ANNOUNCER]
+
+    assert outcomes(off) == {Outcome.REFUSED_ICMP}
+    assert off.settled
+    assert off.observed_seconds < 5
+    renewed = [claim.read_at for claim in off.claims or () if claim.read_at > off.started]
+    assert sum(exchange.at > renewed[0] for exchange in off.exchanges or () if exchange.flow is Flow.TCP4) >= 1
+
+
+def test_local_dropped_takes_long_enough_to_be_sure() -> None:
+    """Silence counts only after more than eight seconds and ten knocks for each flow."""
+    off = trials(run(only(LOCAL), World(local="dropped").edges()), "one-local")[Placement.OFF_ANNOUNCER]
+
+    knocks = Counter(exchange.flow for exchange in off.exchanges or ())
+    times = [exchange.at for exchange in off.exchanges or ()]
+    assert outcomes(off) == {Outcome.TIMEOUT}
+    assert min(knocks[flow] for flow in Flow) >= 10
+    assert max(times) - min(times) >= 8.0
+    assert off.settled
+
+
+def test_local_moved_is_seen_on_the_wire_and_in_traffic() -> None:
+    """When the lease follows the Pod, knocking ends with answers and the wire shows the new node."""
+    off = trials(run(only(LOCAL), World(local="moved").edges()), "one-local")[Placement.OFF_ANNOUNCER]
+
+    assert off.announcer == "node-1"
+    assert off.target is not None
+    assert (off.exchanges or ())[-1].outcome is Outcome.ANSWERED
+    assert (off.replies or ())[-1].node == off.target.node
+    assert off.settled
+    assert off.observed_seconds < 5
+
+
+def test_local_unannounced_leaves_the_wire_silent() -> None:
+    """Asked again after the change, nobody has the address any more."""
+    off = trials(run(only(LOCAL), World(local="unannounced").edges()), "one-local")[Placement.OFF_ANNOUNCER]
+
+    assert off.replies == ()
+    assert outcomes(off) == {Outcome.TIMEOUT}
+
+
+def test_a_silent_address_is_decided_quickly() -> None:
+    """Nobody answers: one exchange for each flow, no placement, no minute of waiting."""
+    world = World(silent=True)
+
+    ran = run(only(Question(name="source")), world.edges())
+
+    (trial,) = ran.evidence.trials
+    assert trial.replies == ()
+    assert len(trial.exchanges or ()) == 4
+    assert world.clock - 1000.0 < 12
+
+
+def test_a_dead_address_is_tried_in_every_place_but_not_for_long() -> None:
+    """Announced, yet nothing answers: recorded for every place."""
+    world = World(dead=True)
+
+    ran = run(only(Question(name="source")), world.edges())
+
+    assert [outcomes(trial) for trial in ran.evidence.trials] == [{Outcome.TIMEOUT}] * 3
+    assert world.clock - 1000.0 < 15
+
+
+@pytest.mark.parametrize("world", [World(pools=()), World(refusal="no_pool")], ids=["no pool at all", "refused"])
+def test_a_pending_service_with_a_definite_reason_is_not_waited_for(world: World) -> None:
+    """An address that cannot come is a finding within seconds, not after --timeout."""
+    ran = run(plan(), world.edges())
+
+    assert all(trial.service.vips == () and trial.replies is None for trial in ran.evidence.trials)
+    assert world.clock - 1000.0 < 8
+
+
+def test_a_pending_service_without_a_reason_is_waited_for() -> None:
+    """Nobody says why: --timeout decides."""
+    world = World(refusal="no_pool")
+    world.pools = None
+    world.refusal = ""
+    object.__setattr__(world, "vips", lambda service: ())
+
+    run(plan(timeout=20.0), world.edges())
+
+    assert 20 <= world.clock - 1000.0 < 25
+
+
+def test_progress_says_what_is_waited_for_and_why() -> None:
+    """The user reads the Service's condition while waiting."""
+    world = World(refusal="out_of_ips")
+
+    run(plan(), world.edges())
+
+    assert any("smoke-source" in line and "out_of_ips" in line for line in world.said)
+
+
+def test_pods_that_cannot_start_are_one_sentence() -> None:
+    """A missing image is no finding about the network: it is why nothing could be observed."""
+    world = World(pod_waiting="ImagePullBackOff: no such image")
+
+    with pytest.raises(ClusterError) as caught:
+        run(plan(), world.edges())
+
+    assert "ImagePullBackOff: no such image" in caught.value.message
+    assert "--image" in caught.value.hint
+    assert world.namespaces == set()
+    assert world.clock - 1000.0 < 15
+
+
+def test_on_a_cluster_node_nothing_is_created() -> None:
+    """A node rewrites VIP traffic before the wire: the vantage is all the evidence there is."""
+    world = World(cluster_node=NodeName("node-2"))
+
+    ran = run(plan(), world.edges())
+
+    assert ran.evidence.trials == ()
+    assert ran.evidence.vantage.cluster_node == "node-2"
+    assert world.calls["create"] == 0
+
+
+def test_no_announcer_is_one_sentence_and_nothing_is_created() -> None:
+    """Without an implementation there is nothing to prove."""
+    world = World(implementation=None)
+
+    with pytest.raises(ClusterError, match="No implementation that announces LoadBalancer addresses"):
+        run(plan(), world.edges())
+
+    assert world.calls["create"] == 0
+
+
+def test_a_denied_verb_is_named_before_anything_is_created() -> None:
+    """RBAC lacking one verb: which one, on what, and how to grant it."""
+    world = World(denied=frozenset({"patch services", "list endpointslices"}))
+
+    with pytest.raises(NotAllowedError) as caught:
+        run(plan(), world.edges())
+
+    assert "patch services, list endpointslices.discovery.k8s.io" in caught.value.message
+    assert "--verb=patch --resource=services" in caught.value.hint
+    assert world.calls["create"] == 0
+
+
+def test_leases_that_may_not_be_read_are_claims_not_looked_at() -> None:
+    """A claim that RBAC hides is None, and the run goes on."""
+    world = World(denied=frozenset({"list leases"}))
+
+    ran = run(only(Question(name="source")), world.edges())
+
+    assert {trial.claims for trial in ran.evidence.trials} == {None}
+    assert [right.resource for right in ran.evidence.cluster.missing_rights] == ["leases"]
+
+
+def test_without_a_raw_socket_traffic_still_tells() -> None:
+    """No CAP_NET_RAW: nothing about the wire is claimed, the lease places the Pods."""
+    ran = run(only(Question(name="source")), World(raw_socket=False).edges())
+
+    source = trials(ran, "one-source")
+    assert all(trial.replies is None and trial.announcer is None for trial in source.values())
+    off = source[Placement.OFF_ANNOUNCER]
+    assert off.target is not None
+    assert off.target.node != "node-1"
+    assert outcomes(off) == {Outcome.ANSWERED}
+    assert ran.evidence.node_replies is None
+
+
+def test_behind_a_router_silence_is_not_recorded() -> None:
+    """Nobody on our segment could answer for an address behind a router."""
+    ran = run(only(Question(name="source")), World(on_link=False).edges())
+
+    assert all(trial.replies is None for trial in ran.evidence.trials)
+
+
+def test_one_node_leaves_an_obstacle_where_the_second_was_needed() -> None:
+    """A trial that could not be held says why."""
+    suite = Suite(name="one", about="x", questions=(Question(name="source"),), backends=1)
+
+    off = trials(run(plan(suite), World().edges()), "one-source")[Placement.OFF_ANNOUNCER]
+
+    assert off.exchanges is None
+    assert off.obstacle == "No echo Pod ran on a node other than node-1."
+
+
+def test_frames_are_saved_while_the_wire_is_open(tmp_path: Path) -> None:
+    """--pcap writes what the verdict rests on."""
+    run(plan(pcap=tmp_path / "x.pcap"), World().edges())
+
+    assert (tmp_path / "x.pcap").read_bytes() == b"pcap"
+
+
+def test_evidence_is_frozen_data() -> None:
+    """The same world yields the same kinds of evidence twice: nothing leaks from run to run."""
+    first, second = (run(only(LOCAL), World().edges()).evidence for _ in range(2))
+
+    assert isinstance(first, Evidence)
+    assert first == second
