@@ -80,7 +80,7 @@ def feature_off(evidence: Evidence) -> Iterator[Finding]:
                 says=f"Nobody announced {listing(addresses)}: {why[0]}.",
                 because=(*silence(case, addresses), why[1]),
                 remedy=why[2],
-                subject=about(case, addresses[0]),
+                subject=about(case, addresses),
             )
         elif old:
             title = f"Cilium {evidence.cluster.implementation_version}"
@@ -90,7 +90,7 @@ def feature_off(evidence: Evidence) -> Iterator[Finding]:
                 says=f"Nobody announced {listing(old)}: {title} does not announce IPv6 addresses.",
                 because=silence(case, old),
                 remedy="Upgrade Cilium to 1.19, or use IPv4 addresses only (ipFamilyPolicy: SingleStack).",
-                subject=about(case, old[0]),
+                subject=about(case, old),
             )
 
 
@@ -127,7 +127,7 @@ def no_policy(evidence: Evidence) -> Iterator[Finding]:
             because=(*silence(case, addresses), f"The API listed no {words.policy}.", claimed(case)),
             remedy=f"Create a {words.policy} that selects the Service and the nodes"
             + (" and sets loadBalancerIPs: true." if evidence.cluster.implementation == CILIUM else "."),
-            subject=about(case, addresses[0]),
+            subject=about(case, addresses),
         )
 
 
@@ -152,7 +152,7 @@ def policy_selects_nothing(evidence: Evidence) -> Iterator[Finding]:
                 *silence(case, addresses),
             ),
             remedy="Correct the term that is named, or add a policy for these Services.",
-            subject=about(case, addresses[0]),
+            subject=about(case, addresses),
         )
 
 
@@ -214,7 +214,7 @@ def unclaimed(evidence: Evidence) -> Iterator[Finding]:
             because=(claimed(case), lifetime(case), *silence(case, addresses)),
             remedy="Restart the agent of the last holder; if leases stop again, raise the agents' API rate "
             "(k8s-client-qps) and upgrade.",
-            subject=about(case, addresses[0]),
+            subject=about(case, addresses),
         )
 
 
@@ -251,7 +251,7 @@ def silent_leader(evidence: Evidence) -> Iterator[Finding]:
             f"responder anew."
             if present
             else f"Check that {holder} has an interface on this segment and that the policy's interfaces select it.",
-            subject=about(case, addresses[0]),
+            subject=about(case, addresses),
         )
 
 
@@ -269,7 +269,7 @@ def address_silent(evidence: Evidence) -> Iterator[Finding]:
             because=(*silence(case, addresses), claimed(case)),
             remedy=f"Look which node {names(evidence.cluster).title} chose (its leases, status objects or "
             f"events) and at the log there.",
-            subject=about(case, addresses[0]),
+            subject=about(case, addresses),
         )
 
 
@@ -297,7 +297,7 @@ def multicast_unanswered(evidence: Evidence) -> Iterator[Finding]:
             f"know it cannot find it.",
             because=(f"{len(questions(case, vip, 'unicast'))} unicast solicitations were answered, 0 multicast.",),
             remedy="Upgrade Cilium: the announcing node did not join the solicited-node group (cilium/cilium#44311).",
-            subject=about(case, vip),
+            subject=about(case, (vip,)),
         )
 
 
@@ -314,5 +314,5 @@ def broadcast_unanswered(evidence: Evidence) -> Iterator[Finding]:
             ),
             remedy="The announcer's NIC or access point drops broadcasts (Wi-Fi, some VMs): announce from "
             "another node or NIC.",
-            subject=about(case, vip),
+            subject=about(case, (vip,)),
         )

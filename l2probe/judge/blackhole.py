@@ -40,7 +40,7 @@ def local_policy_blackhole(evidence: Evidence) -> Iterator[Finding]:
         return
     flows = {flow for kinds in fates.values() for flow in kinds}
     case, trial = next((c, t) for c in cases(evidence) for t in off_trials(c) if judged(c, flows))
-    vips = listing(e.vip for _, e in exchanges(off_trials(case)) if e.flow in flows)
+    vips = listing(e.vip for flow in Flow if flow in flows for _, e in exchanges(off_trials(case), flow))
     losses = listing(f"{LOSSES[fate]} ({listing(kinds)})" for fate, kinds in fates.items())
     yield finding(
         "D01",

@@ -25,6 +25,10 @@ REQUIRABLE: tuple[str, ...] = ("announced", "exclusive", "reachable", "source", 
 """What `--require` and a suite's `require` may name."""
 
 
+TELLING = 3
+"""Tries without an answer that make a place unreachable."""
+
+
 def capabilities(evidence: Evidence) -> Capabilities:
     """Return what the evidence proves. A host that is a cluster node proves nothing about a VIP."""
     seen = () if evidence.vantage.cluster_node is not None else cases(evidence)
@@ -72,14 +76,15 @@ def at_once(case: Case, vip: Ip) -> bool | None:
 
 
 def is_reachable(seen: tuple[Case, ...], flow: Flow) -> bool | None:
-    """Whether our Pod answered wherever it stood; False when some placement never answered; None when nobody tried."""
-    tried = [
-        [answered(exchange) for _, exchange in exchanges((trial,), flow)]
-        for case in seen
-        for trial in serving_trials(case)
-    ]
-    asked = [outcomes for outcomes in tried if outcomes]
-    return all(map(any, asked)) if asked else None
+    """Whether our Pod answered wherever it stood; False when it never did, or never from one place; None: nobody tried.
+
+    A place with fewer than TELLING tries decides nothing alone: one lost packet is no unreachable node.
+    """
+    trials = [trial for case in seen for trial in serving_trials(case)]
+    places = [[answered(exchange) for _, exchange in exchanges((trial,), flow)] for trial in trials]
+    if not any(places):
+        return None
+    return any(map(any, places)) and all(any(outcomes) for outcomes in places if len(outcomes) >= TELLING)
 
 
 def kept(case: Case, exchange: Exchange) -> bool | None:

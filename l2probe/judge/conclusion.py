@@ -63,7 +63,12 @@ def verdict(evidence: Evidence, capabilities: Capabilities, findings: tuple[Find
 
 
 def unproven(evidence: Evidence, capabilities: Capabilities, findings: tuple[Finding, ...]) -> Iterator[str]:
-    """Yield what was asked and could not be answered, in words."""
+    """Yield what was asked and could not be answered, in words.
+
+    An address that is missing or silent answers nothing else, and its finding says so: then nothing is added.
+    """
+    if any(found.code[0] in "AB" and found.verdict is Verdict.FAIL for found in findings):
+        return
     able = capabilities
     if not evidence.flows:
         yield "No flow kind was tried."
@@ -71,11 +76,10 @@ def unproven(evidence: Evidence, capabilities: Capabilities, findings: tuple[Fin
     untried = [flow for flow in evidence.flows if getattr(able.reachable, flow) is None]
     lost = [flow for flow in evidence.flows if getattr(able.reachable, flow) is False]
     if untried:
-        yield f"Whether {listing(untried)} arrives: nothing was tried that can tell."
+        yield f"Whether traffic arrives for {listing(untried)}: nothing was tried that can tell."
     if lost and not any(found.code[0] in "ABCD" for found in findings):
-        yield f"Why {listing(lost)} did not arrive: too little was tried to tell loss from a pattern."
-    silent = any(found.code[0] in "AB" for found in findings)
-    if able.announced_by is None and not silent:
+        yield f"Why nothing arrived for {listing(lost)}: too little was tried to tell loss from a pattern."
+    if able.announced_by is None:
         yield "Who announces the addresses: no answer was seen that belongs to a node."
     sourceless = [f for f in evidence.flows if getattr(able.source, f) is Source.UNKNOWN and f not in (*untried, *lost)]
     if asks_source(evidence) and sourceless:
@@ -83,7 +87,7 @@ def unproven(evidence: Evidence, capabilities: Capabilities, findings: tuple[Fin
     open_local = [flow for flow in evidence.flows if getattr(able.local_policy, flow) is LocalPolicy.UNKNOWN]
     if asks_local(evidence) and set(open_local) - {*untried, *lost}:
         yield f"What policy Local does off the announcer for {listing(open_local)}."
-    yield from () if silent else unmet(evidence, able)
+    yield from unmet(evidence, able)
 
 
 def obstacles(evidence: Evidence) -> Iterator[str]:

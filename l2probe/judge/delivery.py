@@ -71,7 +71,7 @@ def wrong_answer(evidence: Evidence) -> Iterator[Finding]:
             ),
             remedy="Find the machine behind that MAC; if it is a node, look for a hostPort or proxy that "
             "takes the port.",
-            subject=about(case, wrong[0].vip),
+            subject=about(case, (e.vip for e in wrong)),
         )
 
 
@@ -95,7 +95,7 @@ def refused_by_application(evidence: Evidence) -> Iterator[Finding]:
             ),
             remedy="Compare the Service's targetPort with the port on which the container listens, on all "
             "addresses and not only loopback.",
-            subject=about(case, refused[0][1].vip),
+            subject=about(case, (e.vip for _, e in refused)),
         )
 
 
@@ -121,7 +121,7 @@ def reply_from_other_nic(evidence: Evidence) -> Iterator[Finding]:
             ),
             remedy="Give the node one interface on this segment, or source routing for the VIP: strict "
             "rp_filter and firewalls drop this.",
-            subject=about(case, first.vip),
+            subject=about(case, (e.vip for e in split)),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from l2probe.judge.case import Case
 from l2probe.judge.codes import CODES, references
@@ -28,6 +28,8 @@ def finding(
     )
 
 
-def about(case: Case, vip: Ip | str = "") -> Subject:
-    """Return a Service, or one of its addresses."""
-    return Subject(namespace=case.service.namespace, name=case.service.name, address=vip)
+def about(case: Case, addresses: Iterable[Ip] = ()) -> Subject:
+    """Return the Service, with its address where it is a single one."""
+    found = tuple(dict.fromkeys(addresses))
+    only = found[0] if len(found) == 1 else ""
+    return Subject(namespace=case.service.namespace, name=case.service.name, address=only)

@@ -70,7 +70,7 @@ def duplicate_announcers(evidence: Evidence) -> Iterator[Finding]:
             if everyone
             else "Find out why the node without the claim still answers (stale responder, address left on a NIC, "
             "partition) and restart its agent.",
-            subject=about(case, vip),
+            subject=about(case, (v for v, _ in shared)),
         )
 
 
@@ -94,7 +94,7 @@ def several_nics(evidence: Evidence) -> Iterator[Finding]:
                     says=f"{owner.node} answered for {vip} with {len(owner.macs)} MACs: {listing(owner.macs)}.",
                     because=(answers(owner, vip), f"All of them answered for {owner.node}'s own address too."),
                     remedy="Name the one interface of this segment in the policy's interfaces.",
-                    subject=about(case, vip),
+                    subject=about(case, (vip,)),
                 )
 
 
@@ -118,7 +118,7 @@ def foreign_owner(evidence: Evidence) -> Iterator[Finding]:
             ),
             remedy="Find that machine by its MAC in the switch's table; give it another address, or take the "
             "address out of the pool and of DHCP.",
-            subject=about(case, found[0][0]),
+            subject=about(case, (vip for vip, _ in found)),
         )
 
 
@@ -154,7 +154,7 @@ def holder_mismatch(evidence: Evidence) -> Iterator[Finding]:
             ),
             remedy=f"Restart the agent on {owner.label}; if the answer stays, another controller announces "
             f"the address too.",
-            subject=about(case, vip),
+            subject=about(case, (v for v, _ in wrong)),
         )
 
 
@@ -194,5 +194,5 @@ def holder_gone(evidence: Evidence) -> Iterator[Finding]:
                 f"Nobody answered for {listing(dead)}." if dead else "",
             ),
             remedy=f"Delete the object that names {claim.holder} so that a living node takes over.",
-            subject=about(case, dead[0] if dead else ""),
+            subject=about(case, dead),
         )

@@ -19,6 +19,10 @@ PROMISED = {
 """The flow kinds whose client address a datapath mode keeps (Cilium kube-proxy-free documentation)."""
 
 
+SHOWN = 8
+"""Paths that a finding shows."""
+
+
 def lost_flows(evidence: Evidence) -> tuple[Flow, ...]:
     """Return the flow kinds whose Pods were seen to lose the client address behind another node."""
     seen = usable(evidence)
@@ -41,21 +45,21 @@ def promised(evidence: Evidence) -> tuple[Flow, ...]:
 
 
 def sights(evidence: Evidence, flows: tuple[Flow, ...]) -> tuple[str, ...]:
-    """Return what the Pods saw and who answered, one line for each path."""
-    lines: dict[str, None] = {}
+    """Return what the Pods saw and who answered, one line for each path with its flow kinds."""
+    lines: dict[str, dict[Flow, None]] = {}
     for flow in flows:
         for case, _, exchange in sightings(usable(evidence), flow):
-            lines[sight(case, exchange)] = None
-    return tuple(lines)[:8]
+            lines.setdefault(sight(case, exchange), {})[flow] = None
+    return tuple(f"{', '.join(kinds)}: {line}" for line, kinds in lines.items())[:SHOWN]
 
 
 def sight(case: Case, exchange: Exchange) -> str:
-    """One answer in words: flow kind, path, address seen, and the MAC that answered."""
+    """Return one answer in words: path, address seen, and the MAC that answered."""
     entered, replied = node_of(case, exchange.sent_mac), node_of(case, exchange.reply_mac)
     path = f"in through {entered}" if entered else "path not seen"
     back = f", the answer came from {replied}" if replied else ""
     own = "the client's own address" if kept(case, exchange) else whose(case.evidence, exchange.seen)
-    return f"{exchange.flow}, {path}, Pod on {exchange.node}: it saw {exchange.seen} ({own}){back}."
+    return f"{path}, the Pod on {exchange.node} saw {exchange.seen} ({own}){back}."
 
 
 def whose(evidence: Evidence, address: Ip | None) -> str:

@@ -127,5 +127,5 @@ def announcer_unmapped(evidence: Evidence) -> Iterator[Finding]:
             ),
             remedy="Compare the MAC with `ip link` on the nodes: a second NIC, a bond or a bridge in front "
             "of a node looks like this.",
-            subject=about(case, found[0][0]),
+            subject=about(case, (vip for vip, _ in found)),
         )

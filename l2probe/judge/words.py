@@ -15,7 +15,7 @@ SAID = {
     Outcome.TIMEOUT: "timed out",
     Outcome.REFUSED_RST: "refused by RST",
     Outcome.REFUSED_ICMP: "refused by ICMP",
-    Outcome.NO_NEIGHBOUR: "without a neighbour",
+    Outcome.NO_NEIGHBOUR: "found no neighbour",
     Outcome.RESET: "reset",
     Outcome.WRONG_ANSWER: "answered by something else",
 }

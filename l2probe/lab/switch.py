@@ -60,7 +60,7 @@ def _drops(limit: int | None, loss: int | None) -> list[str]:
             f"meta protocol ip6 ip6 length > {max(limit - _IP6_HEADER, 0)}",
         ]
     if loss:
-        chance = f"numgen random mod 100 < {loss}"
+        chance = f"numgen random mod 100 <= {loss - 1}"
         found += [
             f"meta protocol ip {chance}",
             f"meta protocol ip6 meta l4proto != ipv6-icmp {chance}",

@@ -15,6 +15,7 @@ from pathlib import Path
 from l2probe.errors import LabError
 from l2probe.lab import datapath, interpreter, kernel, links, mounts, switch
 from l2probe.lab.addresses import PYTHON, SPARE_ROOT
+from l2probe.lab.driver import NodeDriver, SwitchDriver
 from l2probe.lab.netns import Namespace
 from l2probe.lab.node import Node
 from l2probe.lab.programs import Programs, nft_path
@@ -30,15 +31,17 @@ class World:
         machines = segment.machines
         self.own = segment.switch
         self.client = machines[CLIENT.name]
-        self.nodes = tuple(Node(site, machines[site.name], self._programs, python) for site in NODES)
-        self.switch = switch.Switch(segment.switch, machines[FOREIGN.name], self._programs)
+        self._nodes = tuple(Node(site, machines[site.name], self._programs, python) for site in NODES)
+        self._switch = switch.Switch(segment.switch, machines[FOREIGN.name], self._programs)
+        self.nodes: tuple[NodeDriver, ...] = self._nodes
+        self.switch: SwitchDriver = self._switch
 
     async def start(self) -> None:
         """Answer, serve and start programs from now on; to be called once, on the loop that everything else uses."""
         self._programs.listen(asyncio.get_running_loop())
-        for node in self.nodes:
+        for node in self._nodes:
             node.start()
-        await self.switch.start()
+        await self._switch.start()
 
 
 def _nothing() -> None:

@@ -22,7 +22,7 @@ DEAD_SECONDS = 1.5
 """After so long without a single answer traffic is not late but broken."""
 CONVERGE_TIMEOUT = 0.5
 PARALLEL = 64
-LATER_EXCHANGES = 4
+FEW_EXCHANGES = 4
 """Exchanges of every payload after the first: enough to tell a lost size from a lost packet."""
 
 
@@ -58,17 +58,16 @@ def exchange(stage: Stage, requests: Sequence[Request]) -> tuple[Exchange, ...]:
 
 
 def talk(stage: Stage, subject: Subject, pods: Sequence[Pod], *, full: bool) -> Acted:
-    """Let the datapath converge, then put the question's exchanges, or one small one for each flow."""
+    """Let the datapath converge, then put the question's exchanges, or a few of the first payload."""
     settled = _converge(stage, subject, frozenset(pod.name for pod in pods))
     return exchange(stage, list(_requests(subject, full=full))), settled
 
 
 def _requests(subject: Subject, *, full: bool) -> tuple[Request, ...]:
-    small, *later = subject.question.payloads
-    if not full:
-        return tuple(request(flow, vip, small.of(flow)) for flow, vip in subject.targets())
-    sizes = [small] * subject.question.exchanges
-    sizes += [size for size in later for _ in range(min(LATER_EXCHANGES, subject.question.exchanges))]
+    first, *later = subject.question.payloads
+    few = min(FEW_EXCHANGES, subject.question.exchanges)
+    sizes = [first] * (subject.question.exchanges if full else few)
+    sizes += [size for size in later if full for _ in range(few)]
     return tuple(request(flow, vip, size.of(flow)) for size in sizes for flow, vip in subject.targets())
 
 

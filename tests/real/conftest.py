@@ -10,6 +10,7 @@ import pytest
 
 from tests.real import cluster
 from tests.real.prober import Prober, grant
+from tests.real.scene import namespaces
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,7 +42,9 @@ def real(possible: None) -> None:
 
 
 @pytest.fixture
-def l2probe(real: None, tmp_path: Path) -> Prober:
+def l2probe(real: None, tmp_path: Path) -> Iterator[Prober]:
     """Return l2probe on the client, as a user who may do what l2probe says it needs, and nothing else."""
     grant()
-    return Prober(directory=tmp_path)
+    yield Prober(directory=tmp_path)
+    if left := namespaces():
+        cluster.kubectl("delete", "namespace", *left)

@@ -122,6 +122,11 @@ def forget() -> None:
     _ip(CLIENT.name, "neigh flush all")
 
 
+def remember(address: str, owner: Host) -> None:
+    """Have the client believe that `owner` has the address, as if it had answered a moment ago."""
+    _ip(CLIENT.name, f"neigh replace {address} lladdr {owner.mac} dev eth0 nud reachable")
+
+
 def processes() -> tuple[int, ...]:
     """Return every process in one of the namespaces, wherever it came from."""
     ours = {namespace(name).stat().st_ino for name in NAMES if laid(name)}

@@ -27,7 +27,7 @@ READS = (
     ("list", "servicel2statuses", "metallb.io"),
     ("watch", "servicel2statuses", "metallb.io"),
 )
-"""What it reads beside the rights that its preflight names: namespaces for `cleanup`, what an announcer is told for `run`.
+"""What it reads beside the rights that its preflight names: namespaces for `cleanup`, an announcer's orders for `run`.
 Cilium's kinds are not there, but who may not list them cannot know that."""
 ALL = (*NEEDED, *WANTED, *READS)
 Triple = tuple[str, str, str]

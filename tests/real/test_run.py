@@ -97,7 +97,7 @@ def test_the_pods_saw_the_client_only_with_policy_local(seen: Seen, policy: str,
 def _seen_by_pods(trials: list[dict[str, Any]], policy: str) -> Iterator[str]:
     for trial in trials:
         if trial["service"]["policy"] == policy:
-            yield from (each["seen"] for each in trial["exchanges"] if each["outcome"] == "answered")
+            yield from (each["seen"] for each in trial["exchanges"] or () if each["outcome"] == "answered")
 
 
 def test_a_run_leaves_nothing_in_the_cluster(seen: Seen) -> None:
@@ -130,12 +130,13 @@ def test_addresses_without_an_advertisement_are_announced_by_nobody(l2probe: Pro
 
 def test_an_old_neighbour_entry_does_not_hide_that_nobody_announces(l2probe: Prober) -> None:
     """Traffic still arrives by what this host remembers, and nobody answers for the address: that is not good."""
-    with scene("remembered") as web:
-        cluster.until(lambda: witness.seen(web.addresses[0]) is not None, "an answer", seconds=10)
+    for address in (f"{pool.partition('-')[0][:-1]}{last}" for pool in POOL for last in range(4)):
+        network.remember(address, NODES[0])
     with without_advertisement():
         ran = l2probe("run", "-o", "json")
+    network.forget()
 
-    assert ran.codes & {"B01", "F04"}
+    assert [code for code in ran.codes if code.startswith("B")]
     assert ran.code == 1
 
 

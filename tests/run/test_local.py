@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from l2probe.model import Claim, Exchange, Ip, NodeName, Outcome, Protocol
-from l2probe.run.local import current, decided, reacted, renewal_after, served
+from l2probe.run.local import Change, current, decided, had_its_chance, renewal_after, served, stayed
 
 CHANGED = 100.0
+ONE, TWO = (Change(pod="echo-2", flows=flows, at=CHANGED) for flows in (1, 2))
 VIP4, VIP6 = Ip("198.51.100.40"), Ip("2001:db8:1::40")
 
 
@@ -42,12 +43,13 @@ TWO_REFUSALS = (knock(102.1, REFUSED), knock(102.4, REFUSED))
         pytest.param([(99, "a"), (101, "a")], 101.0, id="renewed after it"),
         pytest.param([(99, "a"), (101, "a"), (103, "a")], 101.0, id="the first renewal counts"),
         pytest.param([(99, "a"), (101, None)], None, id="released"),
-        pytest.param([(99, "a"), (101, None), (102, "b")], None, id="taken over, not renewed yet"),
-        pytest.param([(99, "a"), (101, "a"), (102, "b"), (104, "b")], 104.0, id="the new holder renewed"),
+        pytest.param([(99, "a"), (101, "b")], None, id="taken over, not renewed yet"),
     ],
 )
-def test_renewal_is_that_of_the_present_holder(history: list[tuple[float, str | None]], expected: float | None) -> None:
-    """A holder that renewed after the change was alive to react; only the present one counts, by our own clock."""
+def test_renewal_is_one_that_came_after_the_change(
+    history: list[tuple[float, str | None]], expected: float | None
+) -> None:
+    """A holder that renewed after the change was alive to react; when, is by our own clock."""
     assert renewal_after(lease(*history), CHANGED) == expected
 
 
@@ -85,7 +87,7 @@ def test_the_cluster_had_its_chance(
     """Only a holder that renewed and still rejects, or eight seconds, show that the cluster will not react."""
     claims = None if history is None else lease(*history)
 
-    assert reacted(attempts, claims, changed=CHANGED, now=now) is expected
+    assert stayed(attempts, claims, ONE, now=now) is expected
 
 
 RENEWED = lease((99.0, "a"), (102.0, "a"))
@@ -111,15 +113,15 @@ RENEWED = lease((99.0, "a"), (102.0, "a"))
 )
 def test_knocking_ends_when_every_flow_is_certain(*, attempts: tuple[Exchange, ...], expected: bool) -> None:
     """Two flows: each must have been served by the Pod, or refused after the cluster had its chance."""
-    assert decided(attempts, 2, RENEWED, "echo-2", changed=CHANGED, now=102.6) is expected
+    assert decided(attempts, RENEWED, TWO, now=102.6) is expected
 
 
 def test_served_looks_at_the_latest_attempt_of_each_flow() -> None:
     """A flow that was answered once and refused since is not served."""
     answered, refused = knock(101, ANSWERED, pod="echo-2"), knock(102, REFUSED)
 
-    assert served((refused, knock(103, ANSWERED, pod="echo-2")), 1, "echo-2")
-    assert not served((answered, refused), 1, "echo-2")
+    assert served((refused, knock(103, ANSWERED, pod="echo-2")), ONE)
+    assert not served((answered, refused), ONE)
 
 
 def test_answers_of_other_pods_are_left_out() -> None:
@@ -127,3 +129,20 @@ def test_answers_of_other_pods_are_left_out() -> None:
     stale, fresh, lost = knock(101, ANSWERED, pod="echo-1"), knock(102, ANSWERED, pod="echo-2"), knock(103, TIMEOUT)
 
     assert current((stale, fresh, lost), "echo-2") == (fresh, lost)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "history", "expected"),
+    [
+        pytest.param((knock(101, ANSWERED, pod="echo-2"),), [(99, "a")], True, id="served"),
+        pytest.param((knock(101, TIMEOUT),), [(99, "a"), (101, "b")], True, id="another took it"),
+        pytest.param((knock(101, TIMEOUT),), [(99, "a"), (101, None)], False, id="released just now"),
+        pytest.param(TWO_REFUSALS, [(99, "a"), (102, "a")], True, id="renewed and still rejects"),
+        pytest.param(TWO_REFUSALS, [(99, "a")], False, id="nothing happened yet"),
+    ],
+)
+def test_had_its_chance(
+    *, attempts: tuple[Exchange, ...], history: list[tuple[float, str | None]], expected: bool
+) -> None:
+    """A verdict about policy Local rests on a cluster that could have reacted."""
+    assert had_its_chance(attempts, lease(*history), ONE, now=103.0) is expected

@@ -1,4 +1,4 @@
-"""Whether an object may be written at all: the namespace's life cycle, its default account, and Pod Security."""
+"""Whether an object may be written: the namespace's life cycle, its accounts, and its Pod Security level."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ ENFORCE = "pod-security.kubernetes.io/enforce"
 WARN = "pod-security.kubernetes.io/warn"
 
 
-def admit(kind: Kind, obj: Obj, before: Obj | None, store: Store, options: Options) -> None:
-    """Raise 403 or 404 when the object may not be written; add warnings."""
+def admit_place(kind: Kind, obj: Obj, before: Obj | None, store: Store) -> None:
+    """Raise 404 when the namespace does not exist, 403 when it takes nothing new or lacks a Pod's account."""
     if not kind.namespaced:
         return
     namespace = store.get(NAMESPACES, "", namespace_of(obj))
@@ -26,6 +26,12 @@ def admit(kind: Kind, obj: Obj, before: Obj | None, store: Store, options: Optio
         raise terminating(kind, obj)
     if kind.storage == PODS and before is None:
         _check_account(kind, obj, store)
+
+
+def admit_content(kind: Kind, obj: Obj, store: Store, options: Options) -> None:
+    """Raise 403 when a new Pod violates its namespace's Pod Security level; add warnings."""
+    namespace = store.get(NAMESPACES, "", namespace_of(obj)) if kind.storage == PODS else None
+    if namespace is not None:
         _check_security(kind, obj, namespace, options)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from l2probe.lab.api.kinds import Kind, Storage
-from l2probe.lab.api.objects import Json, Obj, dig
+from l2probe.lab.api.objects import Obj, dig
 
 EXTERNAL: Final = frozenset({"NodePort", "LoadBalancer"})
 NO_EXECUTE: Final = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
@@ -33,7 +33,6 @@ def _service(service: Obj) -> None:
         _fill(spec, {"externalTrafficPolicy": "Cluster"})
     if spec["type"] == "LoadBalancer":
         _fill(spec, {"allocateLoadBalancerNodePorts": True})
-    _fill(service.setdefault("status", {}), {"loadBalancer": {}})
     for ingress in dig(service, "status", "loadBalancer", "ingress") or ():
         if ingress.get("ip"):
             _fill(ingress, {"ipMode": "VIP"})
@@ -108,11 +107,24 @@ def _quality(spec: Obj) -> str:
 def _pod(pod: Obj) -> None:
     spec = pod.setdefault("spec", {})
     pod_spec(spec)
+    _fill(spec, {"enableServiceLinks": True})
+
+
+def _prepared_service(service: Obj) -> None:
+    _fill(service.setdefault("status", {}), {"loadBalancer": {}})
+
+
+def _prepared_namespace(namespace: Obj) -> None:
+    _fill(namespace.setdefault("spec", {}), {"finalizers": ["kubernetes"]})
+    _fill(namespace.setdefault("status", {}), {"phase": "Active"})
+
+
+def _prepared_pod(pod: Obj) -> None:
+    spec = pod["spec"]
     account = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
     more: Obj = {
         "serviceAccountName": account,
         "serviceAccount": account,
-        "enableServiceLinks": True,
         "priority": 0,
         "preemptionPolicy": "PreemptLowerPriority",
     }
@@ -151,8 +163,6 @@ def _namespace(namespace: Obj) -> None:
     name = namespace["metadata"].get("name")
     if name:
         namespace["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
-    _fill(namespace.setdefault("spec", {}), {"finalizers": ["kubernetes"]})
-    _fill(namespace.setdefault("status", {}), {"phase": "Active"})
 
 
 def _secret(secret: Obj) -> None:
@@ -202,8 +212,22 @@ DEFAULTS: Final[dict[Storage, Callable[[Obj], None]]] = {
 }
 
 
+PREPARED: Final[dict[Storage, Callable[[Obj], None]]] = {
+    ("", "services"): _prepared_service,
+    ("", "pods"): _prepared_pod,
+    ("", "namespaces"): _prepared_namespace,
+}
+
+
 def fill_defaults(kind: Kind, obj: Obj) -> None:
-    """Fill in, in place, what this kind's objects get when it is left out."""
-    fill: Callable[[Obj], Json] | None = None if kind.custom else DEFAULTS.get(kind.storage)
+    """Fill in, in place, what this kind's objects get when it is left out; the writer owns these fields."""
+    fill = None if kind.custom else DEFAULTS.get(kind.storage)
+    if fill is not None:
+        fill(obj)
+
+
+def prepare(kind: Kind, obj: Obj) -> None:
+    """Fill in, in place, what the server's strategies and admission plugins add; nobody owns these fields."""
+    fill = None if kind.custom else PREPARED.get(kind.storage)
     if fill is not None:
         fill(obj)

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from l2probe.lab.api.admission import admit
+from l2probe.lab.api.admission import admit_content, admit_place
 from l2probe.lab.api.allocation import Allocator
 from l2probe.lab.api.apply import apply
-from l2probe.lab.api.defaults import fill_defaults
+from l2probe.lab.api.defaults import fill_defaults, prepare
 from l2probe.lab.api.kinds import CRD_GROUP, Kind
 from l2probe.lab.api.managed import owners_of, record_update
 from l2probe.lab.api.objects import Json, Obj, copied, dig, meta, name_of, namespace_of, new_uid, now
@@ -91,12 +91,14 @@ class Registry:
         if kind.status and kind.storage != NODES:
             obj.pop("status", None)
         fill_defaults(kind, obj)
-        admit(kind, obj, None, self.store, options)
+        record_update(None, obj, kind, options.manager, "")
+        prepare(kind, obj)
+        admit_place(kind, obj, None, self.store)
         refuse(kind, obj, causes + judge(kind, obj, None))
+        admit_content(kind, obj, self.store, options)
         if self.store.get(kind.storage, namespace_of(obj), name_of(obj)) is not None:
             raise already_exists(kind.resource, name_of(obj))
         self._complete(kind, obj, None)
-        record_update(None, obj, kind, options.manager, "")
         return self._keep(kind, obj, options)
 
     def update(
@@ -131,16 +133,16 @@ class Registry:
         check_version(kind, live, obj)
         obj = carried(kind, live, obj, subresource)
         fill_defaults(kind, obj)
-        if not subresource:
-            admit(kind, obj, live, self.store, options)
-        refuse(kind, obj, causes + judge(kind, obj, live))
-        self._complete(kind, obj, live)
-        if kind.generation and changed(obj, live):
-            obj["metadata"]["generation"] = int(meta(live).get("generation") or 0) + 1
         if not applied:
             if not subresource and "managedFields" not in meta(obj):
                 obj["metadata"]["managedFields"] = copied(meta(live).get("managedFields") or [])
             record_update(live, obj, kind, options.manager, subresource)
+        prepare(kind, obj)
+        admit_place(kind, obj, live, self.store)
+        refuse(kind, obj, causes + judge(kind, obj, live))
+        self._complete(kind, obj, live)
+        if kind.generation and changed(obj, live):
+            obj["metadata"]["generation"] = int(meta(live).get("generation") or 0) + 1
         if same(obj, live):
             return live
         return self._keep(kind, obj, options)

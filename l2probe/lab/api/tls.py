@@ -1,4 +1,4 @@
-"""A certificate authority and a server certificate made at start: EC P-256, one day, this machine's loopback names."""
+"""A certificate authority and a server certificate made at start: EC P-256, a week, this machine's loopback names."""
 
 from __future__ import annotations
 

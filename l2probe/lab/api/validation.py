@@ -151,7 +151,7 @@ class Walk:
         got, known = type_name(value), resolved(schema)
         if self._custom:
             want = known.get("type", "integer or string")
-            shown = {"string": "string", "number": "number", "bool": "boolean"}.get(got, got)
+            shown = "integer" if isinstance(value, int) and got == "number" else {"bool": "boolean"}.get(got, got)
             text = f'Invalid value: "{shown}": {path} in body must be of type {want}: "{shown}"'
             self.notes.causes.append(Cause("FieldValueTypeInvalid", path, text))
             return

@@ -6,7 +6,7 @@ import time
 
 from l2probe.lab.controllers.events import WARNING, Happened, Recorder
 from l2probe.lab.controllers.kinds import POD
-from l2probe.lab.controllers.objects import Obj, age_order, dig, key_of, timestamp, uid_of, with_condition
+from l2probe.lab.controllers.objects import Obj, age_order, dig, key_of, labels_of, timestamp, uid_of, with_condition
 from l2probe.lab.controllers.placement import Placement, Site, place
 from l2probe.lab.controllers.plane import Plane
 
@@ -38,7 +38,7 @@ class Scheduler:
             self._queue.add("all")
 
     def _node_changed(self, before: Obj | None, after: Obj | None) -> None:
-        if before is None or after is None or any(before[part] != after[part] for part in ("spec",)):
+        if before is None or after is None or (before["spec"], labels_of(before)) != (after["spec"], labels_of(after)):
             self._queue.add("all")
 
     async def _schedule(self, _key: str) -> None:

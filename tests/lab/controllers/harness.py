@@ -81,8 +81,8 @@ class Lab:
 
 
 @contextlib.asynccontextmanager
-async def running(profile: str = DEFAULT, *, real: bool = False) -> AsyncIterator[Lab]:
-    """Run a cluster that is ready. `real`: programs of Pods are really started (without namespaces)."""
+async def running(profile: str = DEFAULT, *, real: bool = False, broken: str = "") -> AsyncIterator[Lab]:
+    """Run a cluster that is ready. `real`: Pods' programs are really started; `broken`: a fault that strikes before."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=128)
     url = f"https://127.0.0.1:{listening.getsockname()[1]}"
     api = await start_api([listening])
@@ -101,6 +101,8 @@ async def running(profile: str = DEFAULT, *, real: bool = False) -> AsyncIterato
         stack.push_async_callback(cluster.close)
         client = await stack.enter_async_context(Client(url=url, token=api.token, ca_pem=api.ca_pem))
         async with asyncio.timeout(WAIT_SECONDS):
+            if broken:
+                await cluster.fault(broken)
             await cluster.ready()
         yield Lab(api=api, cluster=cluster, world=world, client=client, url=url)
 
