@@ -139,7 +139,7 @@ class TestWorkingInIt:
         ids=lambda argv: argv[0],
     )
     def test_the_tools_of_the_trade(self, up: Command, argv: tuple[str, ...]) -> None:
-        """arping and tcpdump see the lab's network as they would a real one."""
+        """Both arping and tcpdump see the lab's network as they would a real one."""
         if shutil.which(argv[0], path=PATH) is None:
             pytest.skip(f"{argv[0]} is not installed")
         if argv[0] == "tcpdump":
@@ -152,7 +152,9 @@ class TestWorkingInIt:
         """A LoadBalancer address of the lab answers from the client's machine."""
         if shutil.which("curl") is None:
             pytest.skip("curl is not installed")
-        services = up("lab", "shell", "--", "curl", "-s", "-o", "/dev/null", "-w", "%{errormsg}", "http://198.51.100.79:1/")
+        services = up(
+            "lab", "shell", "--", "curl", "-s", "-o", "/dev/null", "-w", "%{errormsg}", "http://198.51.100.79:1/"
+        )
 
         assert services.code in {7, 28}, "an address of the segment that nobody has: no route to host"
 
