@@ -57,7 +57,7 @@ def duplicate_announcers(evidence: Evidence) -> Iterator[Finding]:
         shared = [(vip, nodes) for vip in vips(case) if len(nodes := rivals(case, vip)) > 1]
         if not shared:
             continue
-        vip, nodes = shared[0]
+        _, nodes = shared[0]
         everyone = is_everyone(case, nodes)
         because = [line for v, found in shared for line in (*(answers(owner, v) for owner in found), winner(case, v))]
         yield finding(
@@ -142,7 +142,7 @@ def holder_mismatch(evidence: Evidence) -> Iterator[Finding]:
         wrong = [(vip, owner) for vip in vips(case) if claim and (owner := usurper(case, vip, claim))]
         if not wrong or claim is None:
             continue
-        vip, owner = wrong[0]
+        _, owner = wrong[0]
         yield finding(
             "C04",
             Verdict.FAIL,
