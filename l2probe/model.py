@@ -135,13 +135,17 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A cluster node. `schedulable`: not cordoned, and no NoSchedule taint that an echo Pod does not tolerate."""
+    """A cluster node. `schedulable`: not cordoned, and no taint that keeps a Pod without tolerations away.
+
+    `taints`: those that do, as key, value, effect.
+    """
 
     name: NodeName
     addresses: tuple[Ip, ...]
     ready: bool
     schedulable: bool = True
     labels: tuple[tuple[str, str], ...] = ()
+    taints: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

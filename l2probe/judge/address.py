@@ -99,7 +99,7 @@ def address_taken(evidence: Evidence) -> Iterator[Finding]:
             says=f"{case.name} got no address: the one it asked for belonged to {owner}.",
             because=observed(case),
             remedy="Ask for a free address, or give both Services one sharing key (not with L2 "
-            "announcements: see C07).",
+            "announcements, cilium/cilium#48419).",
             subject=about(case),
         )
 

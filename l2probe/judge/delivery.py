@@ -14,6 +14,10 @@ from l2probe.model import Evidence, Exchange, Finding, Outcome, Protocol, Subjec
 
 RETRANSMITTED_SECONDS = 0.9
 """A TCP exchange on a LAN that takes this long lost a SYN: Linux repeats it after 1 s (RFC 6298)."""
+SEVERAL = 2
+"""Separate moments of loss that make it intermittent."""
+MOMENT_SECONDS = 0.5
+"""What is lost without a break within this time is one event."""
 NOTICED, BROKEN = 0.01, 0.05
 """The loss that the interval must exceed to be worth a word, and to be called broken."""
 
@@ -244,10 +248,10 @@ PATTERNS = {"D03": announcer_drops, "D04": unreachable_backends, "D05": udp_acro
 
 
 def intermittent(rest: tuple[Try, ...]) -> Iterator[Finding]:
-    """D12: a share is lost and nothing explains which. One lost packet is no finding."""
+    """D12: a share is lost and nothing explains which. One lost packet is no finding, nor is one short interruption."""
     lost = [one for one in rest if one.lost]
     low, high = wilson(len(lost), len(rest))
-    if not 2 <= len(lost) < len(rest) or low < NOTICED:  # noqa: PLR2004 - one lost packet is no finding
+    if not lost or len(lost) == len(rest) or low < NOTICED or len(moments(rest)) < SEVERAL:
         return
     slow = [o.exchange for o in rest if not o.lost and is_retransmitted(o.exchange)]
     yield finding(
@@ -268,6 +272,22 @@ def intermittent(rest: tuple[Try, ...]) -> Iterator[Finding]:
         "link, ethtool -S), duplex, overload.",
         subject=Subject(),
     )
+
+
+def moments(rest: tuple[Try, ...]) -> list[list[Exchange]]:
+    """Group the lost by time: a moment ends when an exchange passed unharmed, or after MOMENT_SECONDS.
+
+    A datapath that is reloaded loses everything for some milliseconds: that is one event, however many packets it hits.
+    """
+    found: list[list[Exchange]] = []
+    within = False
+    for one in sorted(rest, key=lambda one: one.exchange.at):
+        if one.lost and within and one.exchange.at - found[-1][0].at <= MOMENT_SECONDS:
+            found[-1].append(one.exchange)
+        elif one.lost:
+            found.append([one.exchange])
+        within = one.lost or (within and is_retransmitted(one.exchange))
+    return found
 
 
 def is_retransmitted(exchange: Exchange) -> bool:

@@ -151,10 +151,12 @@ def _annotated(exchange: Exchange, packets: Sequence[Packet], messages: Sequence
     errors = [message for message in messages if begin <= message.at < end]
     sent = next((packet for packet in ours if packet.outgoing), None)
     back = [packet for packet in ours if not packet.outgoing]
+    came: list[Packet | IcmpMessage] = [*back, *errors]
+    first = min(came, key=lambda frame: frame.at, default=None)
     seen = replace(
         exchange,
         sent_mac=sent.target_mac if sent else exchange.sent_mac,
-        reply_mac=back[0].source_mac if back else exchange.reply_mac,
+        reply_mac=first.source_mac if first else exchange.reply_mac,
         icmp=errors[0].kind if errors else exchange.icmp,
     )
     return replace(seen, outcome=_outcome(seen, back, errors))

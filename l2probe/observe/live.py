@@ -52,8 +52,9 @@ class Known(Generic[S]):
             self._changed.notify_all()
 
     def changed(self, item: S) -> None:
-        """Take one object that was added or modified."""
+        """Take one object that was added or modified; it becomes the newest."""
         with self._changed:
+            self.items.pop(item.metadata.name, None)
             self.items[item.metadata.name] = item
             self._changed.notify_all()
 

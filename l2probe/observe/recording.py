@@ -88,6 +88,11 @@ class Recording:
             elif isinstance(heard := self._dissect(frame), (Question, Told)):
                 self._told.append(heard)
 
+    def note_sent(self, frame: Frame) -> None:
+        """Keep a frame that we are about to send ourselves: a raw socket does not hear what it sends."""
+        with self._changed:
+            self._sort([frame])
+
     def _current(self) -> None:
         self._take_in()
         if self._error is not None:

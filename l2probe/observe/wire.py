@@ -115,6 +115,7 @@ class Wire:
 
         for left in range(times - 1, -1, -1):
             for question in questions:
+                self._recording.note_sent(Frame(at=time.time(), outgoing=True, data=question))
                 self._capture.send(question)
             if self._recording.wait(complete, gap if left else linger):
                 break

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from l2probe.errors import ClusterError, L2ProbeError
 from l2probe.model import Evidence, Flow, NeighbourReply, Node, Trial, Vantage
 from l2probe.run import plan as plans
-from l2probe.run.edges import Edges, Live, Wire
+from l2probe.run.edges import Edges, InterruptedRunError, Live, Wire
 from l2probe.run.plan import Plan
 from l2probe.run.preflight import Ground, survey
 from l2probe.run.stage import Stage
 from l2probe.run.talking import family_of
 from l2probe.run.teardown import remove
 from l2probe.run.trials import question_trials
-from l2probe.run.waiting import Wait, missing, settle
+from l2probe.run.waiting import missing, settle
 from l2probe.workload import manifests
 
 PARALLEL = 16
@@ -37,7 +37,7 @@ def run(plan: Plan, edges: Edges) -> Ran:
     Raises L2ProbeError when it could not observe; the namespace is removed then too, and when it could not be, the
     error's hint says so.
     """
-    ground = survey(edges, plan.workload.namespace)
+    ground = survey(plan, edges)
     if ground.vantage.cluster_node is not None:
         # A node rewrites connections to a VIP before they reach the wire: nothing seen here would be proof.
         return Ran(evidence=_evidence(plan, ground, ()))
@@ -45,8 +45,9 @@ def run(plan: Plan, edges: Edges) -> Ran:
         evidence = _observe(plan, edges, ground)
     except L2ProbeError as error:
         left = _teardown(plan, edges)
-        if left:
-            error.hint = f"{error.hint} {left}".strip()
+        if left is None and isinstance(error, InterruptedRunError) and not plan.keep:
+            left = "Everything it had made was removed."
+        error.hint = f"{error.hint} {left or ''}".strip()
         raise
     except BaseException:
         _teardown(plan, edges)
@@ -138,16 +139,13 @@ def _await_objects(plan: Plan, edges: Edges, ground: Ground, live: Live) -> None
     edges.check()
     stuck = [wait for wait in left if wait.kind == "Pod"]
     if len(stuck) == len(pods):
-        raise ClusterError(_no_pod(stuck, plan), _pod_hint(stuck))
+        others = f" ({len(stuck) - 1} more likewise)" if len(stuck) > 1 else ""
+        message = f"No echo Pod became ready in namespace {plan.workload.namespace}: {stuck[0]}{others}."
+        raise ClusterError(message, _pod_hint(stuck[0].why))
 
 
-def _no_pod(stuck: Sequence[Wait], plan: Plan) -> str:
-    return f"No echo Pod became ready in namespace {plan.workload.namespace}: {'; '.join(map(str, stuck))}."
-
-
-def _pod_hint(stuck: Sequence[Wait]) -> str:
-    """Return what to do about the first reason."""
-    why = stuck[0].why if stuck else ""
+def _pod_hint(why: str) -> str:
+    """Return what to do about the reason."""
     if "Image" in why:
         return "Name an image with python3 that the nodes can pull: --image."
     if "chedul" in why:

@@ -36,9 +36,14 @@ class Plan:
         return max(suite.backends for suite in self.suites)
 
     def eligible(self, nodes: Sequence[Node]) -> tuple[Node, ...]:
-        """Return the nodes that may take an echo Pod: ready, schedulable, selected."""
+        """Return the nodes that may take an echo Pod: ready, selected, and no taint that it does not tolerate."""
         wanted = set(self.workload.node_selector)
-        return tuple(node for node in nodes if node.ready and node.schedulable and wanted <= set(node.labels))
+        return tuple(node for node in nodes if node.ready and self._tolerates(node) and wanted <= set(node.labels))
+
+    def _tolerates(self, node: Node) -> bool:
+        if not node.taints:
+            return node.schedulable
+        return all(any(each.covers(*taint) for each in self.workload.tolerations) for taint in node.taints)
 
 
 def shared_objects(plan: Plan) -> tuple[Manifest, ...]:

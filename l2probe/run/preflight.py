@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from l2probe.errors import ClusterError, NotAllowedError
 from l2probe.model import Cluster, Ip, Node, Right, Vantage
 from l2probe.run.edges import Edges
+from l2probe.run.plan import Plan
 
 NEEDED = (
     ("create", "namespaces", ""),
@@ -71,13 +72,13 @@ def rights(table: Sequence[tuple[str, str, str]], namespace: str) -> tuple[Right
     )
 
 
-def survey(edges: Edges, namespace: str) -> Ground:
+def survey(plan: Plan, edges: Edges) -> Ground:
     """Look at cluster, rights and vantage side by side.
 
     Raises ClusterError when the cluster cannot be read or nothing announces, NotAllowedError when a verb is denied.
     """
     edges.say("Looking at the cluster, our rights and where we stand.")
-    api = edges.api
+    api, namespace = edges.api, plan.workload.namespace
     with ThreadPoolExecutor(4, thread_name_prefix="preflight") as pool:
         version = pool.submit(api.version)
         needed = pool.submit(api.missing_rights, rights(NEEDED, namespace))
@@ -88,7 +89,7 @@ def survey(edges: Edges, namespace: str) -> Ground:
         cluster = _with_missing(described.result(), wanted.result(), server)
     ground = Ground(cluster=cluster, vantage=edges.vantage((), cluster.nodes or ()))
     check_announcer(cluster)
-    check_nodes(cluster)
+    check_nodes(cluster, plan)
     edges.check()
     return ground
 
@@ -127,13 +128,22 @@ def check_announcer(cluster: Cluster) -> None:
     )
 
 
-def check_nodes(cluster: Cluster) -> None:
+def check_nodes(cluster: Cluster, plan: Plan) -> None:
     """Raise ClusterError when there is no node that an echo Pod could run on."""
     nodes = cluster.nodes or ()
-    if any(node.ready and node.schedulable for node in nodes):
+    if plan.eligible(nodes):
         return
-    states = ", ".join(f"{node.name} {'cordoned or tainted' if node.ready else 'not ready'}" for node in nodes)
+    states = ", ".join(f"{node.name} ({_why_not(node, plan)})" for node in nodes)
     raise ClusterError(
         f"No node could take an echo Pod: {states or 'the cluster has no nodes'}.",
-        "Make a node ready, or pass --toleration for its taint.",
+        "Make a node ready, pass --toleration for its taint, or another --node-selector.",
     )
+
+
+def _why_not(node: Node, plan: Plan) -> str:
+    if not node.ready:
+        return "not ready"
+    if not set(plan.workload.node_selector) <= set(node.labels):
+        return "not selected"
+    taints = ", ".join(f"{key}={value}:{effect}" for key, value, effect in node.taints)
+    return f"taint {taints}" if taints else "cordoned or tainted"

@@ -21,6 +21,8 @@ CONVERGE_SECONDS = 3.0
 DEAD_SECONDS = 1.5
 """After so long without a single answer traffic is not late but broken."""
 CONVERGE_TIMEOUT = 0.5
+SURE_EXCHANGES = 8
+"""Attempts of each flow in one round: three backends chosen by chance look like one of them in 1 of 6,561 rounds."""
 PARALLEL = 64
 FEW_EXCHANGES = 4
 """Exchanges of every payload after the first: enough to tell a lost size from a lost packet."""
@@ -72,19 +74,23 @@ def _requests(subject: Subject, *, full: bool) -> tuple[Request, ...]:
 
 
 def _converge(stage: Stage, subject: Subject, pods: frozenset[str]) -> bool:
-    """Wait until answers on every flow come from these Pods; False when they do not. These attempts are no evidence."""
+    """Wait until all answers on every flow come from exactly these Pods; False when they do not.
+
+    These attempts are no evidence: nodes follow the EndpointSlices one after the other, and a connection that is under
+    way when one of them does may be reset. One answer proves nothing, for the old backends include the new one.
+    """
     started = stage.edges.now()
-    trying = [request(flow, vip, SMALL_BYTES, CONVERGE_TIMEOUT) for flow, vip in subject.targets()]
+    lanes = subject.targets()
+    trying = [request(flow, vip, SMALL_BYTES, CONVERGE_TIMEOUT) for flow, vip in lanes for _ in range(SURE_EXCHANGES)]
     alive: set[tuple[Flow, Ip]] = set()
     while stage.edges.now() - started < CONVERGE_SECONDS:
         tried = exchange(stage, trying)
         stage.edges.check()
-        answers = {(one.flow, one.vip): one.pod for one in tried if one.outcome is Outcome.ANSWERED}
-        alive |= answers.keys()
-        right = {lane for lane, pod in answers.items() if pod in pods}
-        if len(right) == len(trying):
+        wrong = {(one.flow, one.vip) for one in tried if one.outcome is not Outcome.ANSWERED or one.pod not in pods}
+        alive |= {(one.flow, one.vip) for one in tried if one.outcome is Outcome.ANSWERED}
+        if not wrong and {one.pod for one in tried} == pods:
             return True
-        if alive <= right and stage.edges.now() - started >= DEAD_SECONDS:
+        if not alive & wrong and stage.edges.now() - started >= DEAD_SECONDS:
             return False
         stage.edges.pause(0.1)
     return False

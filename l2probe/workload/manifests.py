@@ -39,6 +39,10 @@ class Toleration:
     value: str | None = None
     effect: str = ""
 
+    def covers(self, key: str, value: str, effect: str) -> bool:
+        """Tell whether a Pod with this toleration may stand on a node with this taint."""
+        return self.key == key and self.value in {None, value} and self.effect in {"", effect}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:

@@ -194,6 +194,21 @@ def test_one_lost_packet_is_no_finding() -> None:
     assert [found.code for found in judge(each_exchange(healthy(), unlucky))] == ["D01"]
 
 
+def test_one_short_interruption_is_no_finding() -> None:
+    """Everything lost within 40 ms and nothing else: one event, not a rate of loss, however many packets it hit."""
+
+    def blink(trial: Trial, one: Exchange) -> Exchange:
+        is_it = trial.placement is Placement.ON_ANNOUNCER and 0.12 < one.at - trial.started < 0.15
+        if not is_it:
+            return one
+        return lost(one) if one.protocol == "UDP" else replace(one, latency_seconds=1.02)
+
+    evidence = each_exchange(healthy(), blink)
+
+    assert sum(e.outcome is Outcome.TIMEOUT for t in evidence.trials for e in t.exchanges or ()) > 3
+    assert [found.code for found in judge(evidence)] == ["D01"]
+
+
 def test_exclusive_is_false_only_with_a_proven_second_owner() -> None:
     """Two nodes, or a node and a foreign host, make it false; a handover does not."""
     assert capabilities(duplicate_announcers()).exclusive is False

@@ -78,7 +78,7 @@ class World:
     stuck: bool = False
     slow_datapath: float = 0.0
     slow_endpoints: float = 0.0
-    pod_nodes: tuple[Node, ...] = NODES
+    nodes: tuple[Node, ...] = NODES
     fail: tuple[str, int] | None = None
     error: BaseException = field(default_factory=lambda: ClusterError("The API server answered 500.", "Try again."))
     interrupt: tuple[str, int] | None = None
@@ -182,7 +182,7 @@ class World:
             pods = tuple(
                 Pod(
                     name=name,
-                    node=self.pod_nodes[number].name,
+                    node=self.nodes[number].name,
                     addresses=(Ip(f"10.244.{number + 1}.9"),),
                     ready=ready and self.clock >= self.created["namespace"] + POD_SECONDS,
                     phase="Running" if ready else "Pending",
@@ -267,7 +267,7 @@ class FakeApi:
             context="lab",
             implementation=self.world.implementation,
             announcing=True,
-            nodes=NODES,
+            nodes=self.world.nodes,
             pools=self.world.pools,
         )
 
@@ -468,7 +468,7 @@ SMOKE = Suite(
 def plan(*suites: Suite, **changes: Any) -> Plan:  # noqa: ANN401 - fields of Plan
     """Return a plan for these suites, smoke by default."""
     workload = Workload(run="0badcafe", secret="00" * 32, expires="2030-01-01T00:00:00+00:00")
-    return Plan(suites=suites or (SMOKE,), workload=workload, **changes)
+    return Plan(**{"suites": suites or (SMOKE,), "workload": workload, **changes})
 
 
 def only(question: Question) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from l2probe.errors import ClusterError, NotAllowedError
 from l2probe.model import Evidence, Flow, NodeName, Outcome, Placement, TrafficPolicy, Trial
 from l2probe.run import Ran, run
 from l2probe.suites import Question, Suite
-from tests.run.played import CLIENT, World, only, plan
+from l2probe.workload.manifests import Toleration
+from tests.run.played import CLIENT, NODES, World, only, plan
 
 LOCAL = Question(name="local", policy=TrafficPolicy.LOCAL, place=(Placement.OFF_ANNOUNCER,))
 
@@ -245,6 +247,37 @@ def test_a_denied_verb_is_named_before_anything_is_created() -> None:
     assert "patch services, list endpointslices.discovery.k8s.io" in caught.value.message
     assert "--verb=patch --resource=services" in caught.value.hint
     assert world.calls["create"] == 0
+
+
+def test_nodes_that_take_no_pod_are_named_before_anything_is_created() -> None:
+    """Each node with its reason: not ready, not selected, its taint."""
+    world = World(
+        nodes=(replace(NODES[0], ready=False), replace(NODES[1], schedulable=False, taints=(("a", "b", "NoSchedule"),)))
+    )
+
+    with pytest.raises(ClusterError) as caught:
+        run(plan(), world.edges())
+
+    assert caught.value.message == "No node could take an echo Pod: node-1 (not ready), node-2 (taint a=b:NoSchedule)."
+    assert world.calls["create"] == 0
+
+
+@pytest.mark.parametrize(
+    ("toleration", "expected"),
+    [
+        (Toleration(key="a"), True),
+        (Toleration(key="a", value="b", effect="NoSchedule"), True),
+        (Toleration(key="a", value="c"), False),
+        (Toleration(key="a", effect="NoExecute"), False),
+        (Toleration(key="b"), False),
+    ],
+)
+def test_a_tolerated_taint_keeps_no_pod_away(*, toleration: Toleration, expected: bool) -> None:
+    """--toleration opens the nodes whose every taint it covers."""
+    tainted = replace(NODES[0], schedulable=False, taints=(("a", "b", "NoSchedule"),))
+    workload = replace(plan().workload, tolerations=(toleration,))
+
+    assert bool(plan(workload=workload).eligible((tainted,))) is expected
 
 
 def test_leases_that_may_not_be_read_are_claims_not_looked_at() -> None:

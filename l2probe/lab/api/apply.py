@@ -39,8 +39,8 @@ def _merged_items(live: list[Json], applied: list[Json], schema: Obj) -> list[Js
 
 
 def without(value: Json, paths: Iterable[Path], schema: Obj) -> Json:
-    """Return `value` without these fields, longest first; a container that others still own stays."""
-    for path in sorted(paths, key=len, reverse=True):
+    """Return `value` without these fields; a list item goes as a whole before its key could be taken from it."""
+    for path in sorted(paths, key=len):
         value = _without(value, path, schema)
     return value
 

@@ -110,16 +110,34 @@ def _pod(pod: Obj) -> None:
     _fill(spec, {"enableServiceLinks": True})
 
 
-def _prepared_service(service: Obj) -> None:
+def _prepared_service(service: Obj, before: Obj | None) -> None:
+    spec = service["spec"]
+    if before is not None:
+        _drop_what_the_type_lost(service, before)
+    if spec.get("clusterIP") and not spec.get("clusterIPs"):
+        spec["clusterIPs"] = [spec["clusterIP"]]
     _fill(service.setdefault("status", {}), {"loadBalancer": {}})
 
 
-def _prepared_namespace(namespace: Obj) -> None:
+def _drop_what_the_type_lost(service: Obj, before: Obj) -> None:
+    """Take away what only the old type had and nobody changed (registry/core/service, dropTypeDependentFields)."""
+    spec, old = service["spec"], before["spec"]
+    lost = ["allocateLoadBalancerNodePorts", "loadBalancerClass"] if spec["type"] != "LoadBalancer" else []
+    if spec["type"] not in EXTERNAL and not spec.get("externalIPs"):
+        lost.append("externalTrafficPolicy")
+    for key in lost:
+        if spec.get(key) == old.get(key):
+            spec.pop(key, None)
+    if spec["type"] != "LoadBalancer" and old["type"] == "LoadBalancer":
+        service["status"] = {"loadBalancer": {}}
+
+
+def _prepared_namespace(namespace: Obj, _before: Obj | None) -> None:
     _fill(namespace.setdefault("spec", {}), {"finalizers": ["kubernetes"]})
     _fill(namespace.setdefault("status", {}), {"phase": "Active"})
 
 
-def _prepared_pod(pod: Obj) -> None:
+def _prepared_pod(pod: Obj, _before: Obj | None) -> None:
     spec = pod["spec"]
     account = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
     more: Obj = {
@@ -212,7 +230,7 @@ DEFAULTS: Final[dict[Storage, Callable[[Obj], None]]] = {
 }
 
 
-PREPARED: Final[dict[Storage, Callable[[Obj], None]]] = {
+PREPARED: Final[dict[Storage, Callable[[Obj, Obj | None], None]]] = {
     ("", "services"): _prepared_service,
     ("", "pods"): _prepared_pod,
     ("", "namespaces"): _prepared_namespace,
@@ -226,8 +244,8 @@ def fill_defaults(kind: Kind, obj: Obj) -> None:
         fill(obj)
 
 
-def prepare(kind: Kind, obj: Obj) -> None:
-    """Fill in, in place, what the server's strategies and admission plugins add; nobody owns these fields."""
+def prepare(kind: Kind, obj: Obj, before: Obj | None) -> None:
+    """Do, in place, what the server's strategies and admission plugins do on create and update; nobody owns this."""
     fill = None if kind.custom else PREPARED.get(kind.storage)
     if fill is not None:
-        fill(obj)
+        fill(obj, before)

@@ -64,7 +64,7 @@ def read(kind: Kind, value: Obj, options: Options, *, patch: str | None = None) 
 
     `patch` is the text of the patch when there was one, for then the decoder's complaints are 422.
     """
-    obj, notes = read_object(value, kind.schema, custom=kind.custom)
+    obj, notes = read_object(value, kind.schema, kind.kind, custom=kind.custom)
     if notes.mistyped:
         raise patch_refused(patch, notes.mistyped[0]) if patch is not None else cannot_handle(kind, notes.mistyped[0])
     unknown = unknown_field_texts(notes)

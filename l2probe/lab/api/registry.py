@@ -92,7 +92,7 @@ class Registry:
             obj.pop("status", None)
         fill_defaults(kind, obj)
         record_update(None, obj, kind, options.manager, "")
-        prepare(kind, obj)
+        prepare(kind, obj, None)
         admit_place(kind, obj, None, self.store)
         refuse(kind, obj, causes + judge(kind, obj, None))
         admit_content(kind, obj, self.store, options)
@@ -137,7 +137,7 @@ class Registry:
             if not subresource and "managedFields" not in meta(obj):
                 obj["metadata"]["managedFields"] = copied(meta(live).get("managedFields") or [])
             record_update(live, obj, kind, options.manager, subresource)
-        prepare(kind, obj)
+        prepare(kind, obj, live)
         admit_place(kind, obj, live, self.store)
         refuse(kind, obj, causes + judge(kind, obj, live))
         self._complete(kind, obj, live)

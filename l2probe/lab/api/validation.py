@@ -79,6 +79,25 @@ def go_type(schema: Obj) -> str:
     return str(schema.get("format") or "int64") if kind == "integer" else GO_TYPES.get(kind, "string")
 
 
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a walk stands: `path` for people, `place` and `struct` as Go's decoder says it (no indexes, no map keys)."""
+
+    path: str = ""
+    place: str = ""
+    struct: str = ""
+
+    def field(self, name: str, struct: str, *, of_map: bool) -> Spot:
+        """Return the spot of a struct's field or a map's entry."""
+        path = f"{self.path}.{name}" if self.path else name
+        place = self.place if of_map else f"{self.place}.{name}" if self.place else name
+        return Spot(path, place, struct)
+
+    def item(self, index: int) -> Spot:
+        """Return the spot of a list's item."""
+        return Spot(f"{self.path}[{index}]", self.place, self.struct)
+
+
 class Walk:
     """One walk over one object."""
 
@@ -86,40 +105,42 @@ class Walk:
         self._custom = custom
         self.notes = notes
 
-    def read(self, value: Json, schema: Obj, path: str = "", struct: str = "") -> Json:
+    def read(self, value: Json, schema: Obj, spot: Spot) -> Json:
         """Return `value` pruned to `schema` (not resolved yet), sharing nothing with it."""
         if self._custom and reference(schema) is not None:  # metadata: a built-in type within a custom resource
-            return Walk(self.notes, custom=False).read(value, schema, path, struct)
+            return Walk(self.notes, custom=False).read(value, schema, spot)
         known = resolved(schema)
+        if value is None and known.get("nullable"):
+            return None
         if not fits(value, known):
-            self._mistyped(value, schema, path, struct)
+            self._mistyped(value, schema, spot)
             return copied(value)
         if not self._custom:
-            value = self._scalar(value, schema, path)
+            value = self._scalar(value, schema, spot.path)
         if isinstance(value, dict) and known.get("type", "object") == "object":
-            value = self._object(value, known, path, (reference(schema) or struct).rsplit(".", 1)[-1])
+            value = self._object(value, known, spot, (reference(schema) or spot.struct).rsplit(".", 1)[-1])
         elif isinstance(value, list):
             items = known.get("items") or {}
-            value = [self.read(item, items, f"{path}[{index}]", struct) for index, item in enumerate(value)]
+            value = [self.read(item, items, spot.item(index)) for index, item in enumerate(value)]
         if self._custom:
-            self.notes.causes += constraint_causes(value, known, path)
+            self.notes.causes += constraint_causes(value, known, spot.path)
         return value
 
-    def _object(self, value: Obj, schema: Obj, path: str, struct: str) -> Obj:
+    def _object(self, value: Obj, schema: Obj, spot: Spot, struct: str) -> Obj:
         properties, extra = schema.get("properties") or {}, schema.get("additionalProperties")
         result: Obj = {}
         for key, item in value.items():
-            below = f"{path}.{key}" if path else key
+            below = spot.field(key, struct, of_map=key not in properties)
             inner = properties.get(key, extra if isinstance(extra, dict) else None)
             if inner is None:
                 if self._keeps(schema):
                     result[key] = copied(item)
                 else:
-                    self.notes.unknown.append(below)
+                    self.notes.unknown.append(below.path)
             elif item is not None or not self._drops_null(inner):
-                result[key] = self.read(item, inner, below, struct)
+                result[key] = self.read(item, inner, below)
         self._fill(result, schema)
-        self._require(result, schema, path)
+        self._require(result, schema, spot.path)
         return result
 
     def _keeps(self, schema: Obj) -> bool:
@@ -147,19 +168,17 @@ class Walk:
                 below = f"{path}.{key}" if path else key
                 self.notes.causes.append(Cause("FieldValueRequired", below, "Required value"))
 
-    def _mistyped(self, value: Json, schema: Obj, path: str, struct: str) -> None:
+    def _mistyped(self, value: Json, schema: Obj, spot: Spot) -> None:
         got, known = type_name(value), resolved(schema)
         if self._custom:
             want = known.get("type", "integer or string")
             shown = "integer" if isinstance(value, int) and got == "number" else {"bool": "boolean"}.get(got, got)
-            text = f'Invalid value: "{shown}": {path} in body must be of type {want}: "{shown}"'
-            self.notes.causes.append(Cause("FieldValueTypeInvalid", path, text))
+            text = f'Invalid value: "{shown}": {spot.path} in body must be of type {want}: "{shown}"'
+            self.notes.causes.append(Cause("FieldValueTypeInvalid", spot.path, text))
             return
-        place = re.sub(r"\[\d+\]", "", path)
         shown = f"number {value}" if got == "number" and known.get("type") == "integer" else got
-        self.notes.mistyped.append(
-            f"json: cannot unmarshal {shown} into Go struct field {struct}.{place} of type {go_type(schema)}"
-        )
+        where = f"Go struct field {spot.struct}.{spot.place}"
+        self.notes.mistyped.append(f"json: cannot unmarshal {shown} into {where} of type {go_type(schema)}")
 
     def _scalar(self, value: Json, schema: Obj, path: str) -> Json:
         if not isinstance(value, str):
@@ -189,7 +208,7 @@ class Walk:
             self.notes.mistyped.append("illegal base64 data at input byte 0")
 
 
-def read_object(value: Obj, schema: Obj, *, custom: bool) -> tuple[Obj, Notes]:
+def read_object(value: Obj, schema: Obj, kind: str, *, custom: bool) -> tuple[Obj, Notes]:
     """Return the object pruned and copied, and what was noted; custom resources get their schema's defaults."""
     walk = Walk(Notes(), custom=custom)
-    return walk.read(value, schema), walk.notes
+    return walk.read(value, schema, Spot(struct=kind)), walk.notes

@@ -10,7 +10,6 @@ from l2probe.lab.controllers.objects import Obj, dig
 from l2probe.lab.controllers.plane import Plane
 from l2probe.lab.driver import Frontend, NodeDriver
 
-
 BATCH_SECONDS = 0.03
 """How long changes are gathered at most; a transaction of nft costs as much."""
 

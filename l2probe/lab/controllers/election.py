@@ -14,7 +14,7 @@ NAMESPACE = "kube-system"
 LEASE_SECONDS = 15
 RENEW_DEADLINE_SECONDS = 5.0
 RETRY_SECONDS = 2.0
-TURN_SECONDS = 0.1
+TURN_SECONDS = 0.5
 """How much later each next candidate reaches for a free lease."""
 RELEASED_SECONDS = 1
 """leaseDurationSeconds of a released lease."""
@@ -25,7 +25,8 @@ class Seat:
     """One agent's situation for one Service. Times are of the agent's own clock, in seconds.
 
     `rank`: its place among the candidates, None when it may not hold. `observed`: when it first saw the lease as it
-    is now. `renewed`: when it last wrote it itself, None if it never did. `turn`: when it may reach for the free lease, if that is known.
+    is now. `renewed`: when it last wrote it itself, None if it never did. `turn`: when it may reach for the free
+    lease, if that is known.
     """
 
     me: str

@@ -45,7 +45,7 @@ class Answer:
     @property
     def warnings(self) -> list[str]:
         """The texts of the Warning headers."""
-        return [text.split('"', 1)[1].rstrip('"').replace('\\"', '"') for text in self.headers.get_all("Warning") or ()]
+        return [text.partition('"')[2][:-1].replace('\\"', '"') for text in self.headers.get_all("Warning") or ()]
 
 
 @dataclass(slots=True, kw_only=True)

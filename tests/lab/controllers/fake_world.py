@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
-from l2probe.lab.driver import Frontend, PodLink
+from l2probe.lab.driver import Frontend, PodLink, World
 
 
 class FakeProcess:
@@ -31,9 +32,10 @@ class FakeProcess:
 
 
 class FakeNode:
-    """A node that records. `real` False: programs are `sleep`, whatever is asked for. Mounted files are seen by path."""
+    """A node that records. `real` False: programs are `sleep`, whatever is asked for; else mounted files are named."""
 
-    def __init__(self, number: int, *, real: bool) -> None:
+    def __init__(self, number: int, asked: asyncio.Event, *, real: bool) -> None:
+        self._asked = asked
         self.name = f"node-{number}"
         self.addresses: tuple[str, ...] = (f"198.51.100.{10 + number}", f"2001:db8:1::{10 + number}")
         self.mac = f"02:00:00:00:00:{number:02x}"
@@ -46,6 +48,7 @@ class FakeNode:
         self.attached: list[str] = []
         self.detached: list[str] = []
         self.processes: list[FakeProcess] = []
+        self.started: dict[tuple[str, ...], FakeProcess] = {}
         self.spawned: list[tuple[tuple[str, ...], dict[str, str], tuple[tuple[str, str], ...]]] = []
         self._number = number
         self._real = real
@@ -55,6 +58,7 @@ class FakeNode:
         """See the driver."""
         self.announced = addresses
         self.announcements.append((addresses, gratuitous))
+        self._asked.set()
 
     async def program(self, frontends: Sequence[Frontend]) -> None:
         """See the driver."""
@@ -93,12 +97,14 @@ class FakeNode:
         """See the driver."""
         assert netns == self._netns
         self.spawned.append((tuple(argv), dict(env), tuple(binds)))
-        words = tuple(argv) if self._real else ("sleep", "3600")
+        # The shop's servers of all nodes want one port, and here they have one network.
+        words = tuple(argv) if self._real and "-IS" not in argv else ("sleep", "3600")
         for source, target in binds:
             words = tuple(word.replace(target, source) for word in words)
         child = await asyncio.create_subprocess_exec(*words, env=dict(env), stdout=output, stderr=output)
         made = FakeProcess(child)
         self.processes.append(made)
+        self.started[tuple(argv)] = made
         return made
 
     def close(self) -> None:
@@ -131,11 +137,23 @@ class FakeWorld:
     """Three nodes and a switch."""
 
     def __init__(self, *, real: bool = False) -> None:
-        self.nodes = tuple(FakeNode(number, real=real) for number in (1, 2, 3))
+        self.asked = asyncio.Event()
+        self.nodes = tuple(FakeNode(number, self.asked, real=real) for number in (1, 2, 3))
         self.switch = FakeSwitch()
 
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Return when `holds` does; it is looked at after each announcement."""
+        while not holds():
+            self.asked.clear()
+            await self.asked.wait()
+
+    @property
+    def driver(self) -> World:
+        """The same as what the controllers take: mypy holds a protocol's variables to their exact type."""
+        return cast("World", self)
+
     def announcers(self, address: str) -> list[str]:
-        """The nodes that answer for the address now."""
+        """Return the nodes that answer for the address now."""
         return [node.name for node in self.nodes if address in node.announced]
 
     def close(self) -> None:
@@ -145,6 +163,6 @@ class FakeWorld:
 
 
 def files_of(binds: Sequence[tuple[str, str]], mount: str) -> dict[str, bytes]:
-    """The files that a container would see below a mount path."""
+    """Return the files that a container would see below a mount path."""
     source = next(Path(source) for source, target in binds if target == mount)
     return {str(path.relative_to(source)): path.read_bytes() for path in source.rglob("*") if path.is_file()}

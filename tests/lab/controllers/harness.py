@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from l2probe.lab.api import ApiServer, start_api
 from l2probe.lab.controllers import RunningCluster, start_cluster
@@ -22,6 +22,9 @@ WAIT_SECONDS = 20.0
 """A bound for what should take milliseconds, on a machine that does ten other things."""
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lab:
     """What a test works with. `client` is a person with all rights, not a controller."""
@@ -32,16 +35,15 @@ class Lab:
     client: Client
     url: str
 
-    async def until(self, kind: Kind, holds: Callable[[Cache], Any]) -> Any:
+    async def until(self, kind: Kind, holds: Callable[[Cache], T]) -> T:
         """Follow a kind by its watch until `holds` returns something true; return that."""
         cache = Cache(self.client, kind)
         following = asyncio.create_task(cache.run())
-        found: Any = None
+        found: list[T] = []
 
         def look() -> bool:
-            nonlocal found
-            found = holds(cache)
-            return bool(found)
+            found[:] = [holds(cache)]
+            return bool(found[0])
 
         try:
             async with asyncio.timeout(WAIT_SECONDS):
@@ -51,26 +53,28 @@ class Lab:
             following.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await following
-        return found
+        return found[0]
 
-    async def object(self, kind: Kind, key: Key, holds: Callable[[Obj], Any]) -> Obj:
+    async def obj(self, kind: Kind, key: Key, holds: Callable[[Obj], object]) -> Obj:
         """Return the object as it is when `holds` of it is true."""
-        found: Obj = await self.until(kind, lambda cache: (obj := cache.get(key)) and holds(obj) and obj)
-        return found
+
+        def found(cache: Cache) -> Obj | None:
+            obj = cache.get(key)
+            return obj if obj is not None and holds(obj) else None
+
+        return await self.until(kind, found) or {}
 
     async def addressed(self, name: str, namespace: str = "default") -> Obj:
         """Return the Service once it has an address."""
-        return await self.object(
-            SERVICE, Key(namespace, name), lambda obj: obj["status"]["loadBalancer"].get("ingress")
-        )
+        return await self.obj(SERVICE, Key(namespace, name), lambda obj: obj["status"]["loadBalancer"].get("ingress"))
 
-    async def lease(self, name: str, holds: Callable[[Obj], Any], namespace: str = "default") -> Obj:
+    async def lease(self, name: str, holds: Callable[[Obj], object], namespace: str = "default") -> Obj:
         """Return the Service's lease once `holds` of it."""
-        return await self.object(LEASE, Key("kube-system", f"cilium-l2announce-{namespace}-{name}"), holds)
+        return await self.obj(LEASE, Key("kube-system", f"cilium-l2announce-{namespace}-{name}"), holds)
 
-    async def pod(self, name: str, holds: Callable[[Obj], Any]) -> Obj:
+    async def pod(self, name: str, holds: Callable[[Obj], object]) -> Obj:
         """Return the Pod once `holds` of it."""
-        return await self.object(POD, Key("default", name), holds)
+        return await self.obj(POD, Key("default", name), holds)
 
     async def make(self, kind: Kind, obj: Obj) -> Obj:
         """Create an object in namespace default."""
@@ -81,7 +85,9 @@ class Lab:
 
 
 @contextlib.asynccontextmanager
-async def running(profile: str = DEFAULT, *, real: bool = False, broken: str = "") -> AsyncIterator[Lab]:
+async def running(
+    profile: str = DEFAULT, *, real: bool = False, broken: str = "", finalize: bool = False
+) -> AsyncIterator[Lab]:
     """Run a cluster that is ready. `real`: Pods' programs are really started; `broken`: a fault that strikes before."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=128)
     url = f"https://127.0.0.1:{listening.getsockname()[1]}"
@@ -94,9 +100,10 @@ async def running(profile: str = DEFAULT, *, real: bool = False, broken: str = "
             url=url,
             token=api.system_token,
             ca_pem=api.ca_pem,
-            world=world,
+            world=world.driver,
             profile=PROFILES[profile],
             serve_logs=api.serve_logs,
+            finalize_namespaces=finalize,
         )
         stack.push_async_callback(cluster.close)
         client = await stack.enter_async_context(Client(url=url, token=api.token, ca_pem=api.ca_pem))
@@ -112,7 +119,13 @@ async def again(lab: Lab) -> AsyncIterator[RunningCluster]:
     """Run a second set of controllers on the same server, with a World of its own."""
     world = FakeWorld()
     token, authority = lab.api.system_token, lab.api.ca_pem
-    cluster = await start_cluster(url=lab.url, token=token, ca_pem=authority, world=world, profile=PROFILES[DEFAULT])
+    cluster = await start_cluster(
+        url=lab.url,
+        token=lab.api.system_token,
+        ca_pem=lab.api.ca_pem,
+        world=world.driver,
+        profile=PROFILES[DEFAULT],
+    )
     try:
         await cluster.ready()
         yield cluster
@@ -122,9 +135,9 @@ async def again(lab: Lab) -> AsyncIterator[RunningCluster]:
 
 
 def service(
-    name: str, *, app: str = "", policy: str = "Cluster", labels: dict[str, str] | None = None, **spec: Any
+    name: str, *, app: str = "", policy: str = "Cluster", labels: dict[str, str] | None = None, **spec: object
 ) -> Obj:
-    """A LoadBalancer Service."""
+    """Return a LoadBalancer Service."""
     return {
         "metadata": {"name": name, "labels": labels or {}},
         "spec": {
@@ -141,8 +154,10 @@ def service(
     }
 
 
-def pod(name: str, *, app: str = "", node: str = "", container: dict[str, Any] | None = None, **spec: Any) -> Obj:
-    """A Pod with one container."""
+def pod(
+    name: str, *, app: str = "", node: str = "", container: Mapping[str, object] | None = None, **spec: object
+) -> Obj:
+    """Return a Pod with one container."""
     made = {"name": "main", "image": "python:3.13-alpine", "command": ["sleep", "3600"], **(container or {})}
     selector = {"kubernetes.io/hostname": node} if node else {}
     return {
@@ -152,7 +167,7 @@ def pod(name: str, *, app: str = "", node: str = "", container: dict[str, Any] |
 
 
 def vips(service: Obj) -> list[str]:
-    """The addresses of a Service."""
+    """Return the addresses of a Service."""
     return [entry["ip"] for entry in service["status"]["loadBalancer"].get("ingress") or ()]
 
 
@@ -162,6 +177,6 @@ def is_ready(pod: Obj) -> bool:
 
 
 def condition(obj: Obj, kind: str) -> Obj:
-    """A condition of the object, empty when it has none of that type."""
+    """Return a condition of the object, empty when it has none of that type."""
     found = (obj.get("status") or {}).get("conditions") or ()
     return next((entry for entry in found if entry["type"] == kind), {})

@@ -15,20 +15,20 @@ from tests.lab.controllers.recorded import items, recorded
 NOW = "2026-11-23T10:00:00Z"
 
 
-def pool(name: str, *blocks: dict[str, str], created: str = "2026-01-01T00:00:00Z", **spec: Any) -> dict[str, Any]:
-    """A pool as the API holds it."""
+def pool(name: str, *blocks: dict[str, str], created: str = "2026-01-01T00:00:00Z", **spec: object) -> dict[str, Any]:
+    """Return a pool as the API holds it."""
     return {"metadata": {"name": name, "creationTimestamp": created}, "spec": {"blocks": list(blocks), **spec}}
 
 
 def span(start: str, stop: str) -> dict[str, str]:
-    """A start-stop block."""
+    """Return a start-stop block."""
     return {"start": start, "stop": stop}
 
 
 def service(
-    name: str, *, held: tuple[str, ...] = (), annotations: dict[str, str] | None = None, **spec: Any
+    name: str, *, held: tuple[str, ...] = (), annotations: dict[str, str] | None = None, **spec: object
 ) -> dict[str, Any]:
-    """A LoadBalancer Service as the API holds it."""
+    """Return a LoadBalancer Service as the API holds it."""
     ports = spec.pop("ports", [{"port": 80, "protocol": "TCP"}])
     return {
         "metadata": {"name": name, "namespace": spec.pop("namespace", "ns"), "annotations": annotations or {}},
@@ -40,12 +40,12 @@ def service(
 def given(
     pools: list[dict[str, Any]], *services: dict[str, Any], families: tuple[int, ...] = (4, 6)
 ) -> dict[str, Answer]:
-    """What each Service gets, by name."""
+    """Return what each Service gets, by name."""
     return {key.name: answer for key, answer in allocate(read_pools(pools), services, families).items()}
 
 
 def texts(answer: Answer) -> list[str]:
-    """The addresses as text."""
+    """Return the addresses as text."""
     return [str(address) for address in answer.addresses]
 
 
@@ -71,7 +71,7 @@ def test_a_settled_cluster_is_left_as_recorded(name: str) -> None:
 
 
 def test_a_deleted_pool_takes_its_addresses_away_as_recorded() -> None:
-    """Without pool red its Services lose their addresses for the recorded reasons, and the younger pool starts to serve."""
+    """Without pool red its Services lose their addresses for the recorded reasons; the younger pool starts to serve."""
     pools = [item for item in recorded("ippools-conflict")["items"] if item["metadata"]["name"] != "red"]
     services = [*items("services").values(), recorded("service-wants-conflicting-pool")]
     answers = allocate(

@@ -21,7 +21,7 @@ async def point(lab: Lab, name: str, app: str) -> None:
 
 
 def test_a_new_service_is_held_announced_and_forwarded() -> None:
-    """A Service gets addresses of both families, one lease in Cilium's form, one announcer with gratuitous ARP, a datapath."""
+    """A Service gets two addresses, one lease in Cilium's form, one announcer with gratuitous ARP, and a datapath."""
 
     async def law() -> None:
         async with running() as lab:
@@ -48,7 +48,7 @@ def test_a_new_service_is_held_announced_and_forwarded() -> None:
 
 
 def test_the_holder_renews() -> None:
-    """renewTime moves after the retry period, while acquireTime, holder and transitions stay."""
+    """The renewTime moves after the retry period, while acquireTime, holder and transitions stay."""
 
     async def law() -> None:
         async with running() as lab:
@@ -89,7 +89,7 @@ def test_addresses_stay_across_updates_and_end_with_the_service() -> None:
 
 
 def test_an_old_cluster_ignores_where_backends_are() -> None:
-    """Under 1.19 the lease of a policy-Local Service stays where it is when its only backend is elsewhere, or nowhere."""
+    """Under 1.19 the lease of a policy-Local Service stays when its only backend is elsewhere, or nowhere."""
 
     async def law() -> None:
         async with running("cilium-1.19-dsr") as lab:
@@ -176,8 +176,7 @@ def test_an_interface_that_is_not_there_is_a_silent_lease() -> None:
             await lab.until(
                 POLICY, lambda cache: [found for found in cache if found["spec"]["interfaces"] == ["^bond0$"]]
             )
-            while any(node.announced for node in lab.world.nodes):
-                await asyncio.sleep(0.01)
+            await lab.world.until(lambda: not any(node.announced for node in lab.world.nodes))
 
             assert holder(await lab.lease("web", holder, "shop"))
 

@@ -24,7 +24,7 @@ def test_ready_means_ready(profile: str) -> None:
             nodes, _ = await lab.client.list(NODE)
             pods, _ = await lab.client.list(POD)
             leases, _ = await lab.client.list(LEASE, "kube-system")
-            services = [item for item in (await lab.client.list(SERVICE, "shop"))[0]]
+            services, _ = await lab.client.list(SERVICE, "shop")
             families = len(PROFILES[profile].families)
 
             assert [condition(node, "Ready")["status"] for node in nodes] == ["True"] * 3

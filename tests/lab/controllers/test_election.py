@@ -11,7 +11,7 @@ CLOCK = 1_800_000_000.25
 
 
 def lease(holder: str, *, transitions: int = 0, duration: int = 15) -> dict[str, Any]:
-    """A Lease as the API holds it."""
+    """Return a Lease as the API holds it."""
     spec = {
         "holderIdentity": holder,
         "leaseDurationSeconds": duration,
@@ -21,8 +21,8 @@ def lease(holder: str, *, transitions: int = 0, duration: int = 15) -> dict[str,
     return {"metadata": {"name": "x"}, "spec": spec}
 
 
-def seat(**change: Any) -> Seat:
-    """node-1, first candidate, at time 100, which has seen the lease change at 90."""
+def seat(**change: Any) -> Seat:  # noqa: ANN401 - the fields of Seat
+    """Return the seat of node-1, first candidate, at time 100, which has seen the lease change at 90."""
     return Seat(**{"me": "node-1", "rank": 0, "now": 100.0, "observed": 90.0, **change})
 
 
@@ -48,7 +48,7 @@ def test_the_first_candidate_takes_a_free_lease_at_once() -> None:
 
 
 def test_later_candidates_wait_for_their_turn() -> None:
-    """The second and third reach for a free lease only after the first had its chance, even when asked again meanwhile."""
+    """Later candidates reach for a free lease only after the first had its chance, also when asked again meanwhile."""
     waiting = step(None, seat(rank=2), CLOCK)
     still = step(None, seat(rank=2, now=100.1, turn=waiting.turn), CLOCK)
     assert waiting.turn is not None

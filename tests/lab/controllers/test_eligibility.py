@@ -1,4 +1,4 @@
-"""Which nodes may announce: policies, class, selectors, interfaces, families, and the version's view of policy Local."""
+"""Which nodes may announce: policies, class, selectors, interfaces, families, and what a version makes of Local."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ OLD, NEW, V4 = PROFILES["cilium-1.19-dsr"], PROFILES["cilium-1.20.2-dsr"], PROFI
 NODES = tuple({"metadata": {"name": f"node-{n}", "labels": {"zone": "ab"[n % 2]}}} for n in (1, 2, 3))
 
 
-def policy(**spec: Any) -> dict[str, Any]:
-    """A policy that announces ingress addresses, unless told otherwise."""
+def policy(**spec: object) -> dict[str, Any]:
+    """Return a policy that announces ingress addresses, unless told otherwise."""
     return {"spec": {"loadBalancerIPs": True, **spec}}
 
 
-def service(**spec: Any) -> dict[str, Any]:
-    """shop/web with one address of each family."""
+def service(**spec: object) -> dict[str, Any]:
+    """Return shop/web with one address of each family."""
     ingress = [{"ip": "192.0.2.1"}, {"ip": "2001:db8::1"}]
     return {
         "metadata": {"namespace": "shop", "name": "web", "labels": {"tier": "front"}},
@@ -29,12 +29,12 @@ def service(**spec: Any) -> dict[str, Any]:
 
 
 def backend(node: str | None, *, ready: bool = True) -> dict[str, Any]:
-    """A slice with one endpoint."""
+    """Return a slice with one endpoint."""
     return {"endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": ready}, "nodeName": node}]}
 
 
-def view(policies: tuple[dict[str, Any], ...], *slices: dict[str, Any], **spec: Any) -> View:
-    """What an agent knows."""
+def view(policies: tuple[dict[str, Any], ...], *slices: dict[str, Any], **spec: object) -> View:
+    """Return what an agent knows."""
     return View(service=service(**spec), slices=slices, policies=policies, nodes=NODES)
 
 

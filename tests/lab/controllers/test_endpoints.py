@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -15,8 +16,8 @@ from tests.lab.controllers.recorded import items, recorded
 DSR = PROFILES["cilium-1.19-dsr"]
 
 
-def service(**spec: Any) -> dict[str, Any]:
-    """default/web with one address of each family."""
+def service(**spec: object) -> dict[str, Any]:
+    """Return default/web with one address of each family."""
     return {
         "metadata": {"namespace": "default", "name": "web", "uid": "s"},
         "spec": {
@@ -30,28 +31,36 @@ def service(**spec: Any) -> dict[str, Any]:
     }
 
 
-def pod(number: int, *, ready: bool = True, **change: Any) -> dict[str, Any]:
-    """A Pod of default/web on node-<number>."""
-    port = {"name": "web", "containerPort": change.pop("port", 8080), "protocol": "TCP"}
-    metadata = {"namespace": "default", "name": f"web-{number}", "uid": f"u{number}", "labels": {"app": "web"}}
+def pod(
+    number: int,
+    *,
+    ready: bool = True,
+    port: int = 8080,
+    metadata: Mapping[str, object] | None = None,
+    spec: Mapping[str, object] | None = None,
+    **status: object,
+) -> dict[str, Any]:
+    """Return a Pod of default/web on node-<number>."""
+    listed = {"name": "web", "containerPort": port, "protocol": "TCP"}
+    own = {"namespace": "default", "name": f"web-{number}", "uid": f"u{number}", "labels": {"app": "web"}}
     return {
-        "metadata": {**metadata, **change.pop("metadata", {})},
+        "metadata": {**own, **(metadata or {})},
         "spec": {
             "nodeName": f"node-{number}",
-            "containers": [{"name": "main", "ports": [port]}],
-            **change.pop("spec", {}),
+            "containers": [{"name": "main", "ports": [listed]}],
+            **(spec or {}),
         },
         "status": {
             "phase": "Running",
             "conditions": [{"type": "Ready", "status": str(ready)}],
             "podIPs": [{"ip": f"10.0.0.{number}"}, {"ip": f"fd00::{number}"}],
-            **change,
+            **status,
         },
     }
 
 
 def of(family: str, slices: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The endpoints of a family, all its slices together."""
+    """Return the endpoints of a family, all its slices together."""
     return [endpoint for found in slices if found["addressType"] == family for endpoint in found["endpoints"]]
 
 
@@ -131,7 +140,7 @@ def test_no_selector_no_slices_of_ours() -> None:
 
 
 def stored(made: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Slices as the API holds them."""
+    """Return slices as the API holds them."""
     label = {"kubernetes.io/service-name": "web"}
     return [
         {"metadata": {"namespace": "default", "name": str(n), "labels": label}, **found} for n, found in enumerate(made)

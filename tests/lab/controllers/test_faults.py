@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import Awaitable, Callable
 
@@ -19,7 +20,7 @@ from tests.lab.controllers.harness import Lab, condition, running, service, vips
 
 
 def state(world: FakeWorld) -> tuple[object, ...]:
-    """All that can be seen of the World, apart from how often it was asked."""
+    """Return all that can be seen of the World, apart from how often it was asked."""
     nodes = tuple((node.announced, node.frontends, node.dropped) for node in world.nodes)
     switch = world.switch
     return (
@@ -31,7 +32,7 @@ def state(world: FakeWorld) -> tuple[object, ...]:
 
 
 async def both(lab: Lab) -> list[str]:
-    """The addresses of a Service of before the fault and of one that is made now."""
+    """Return the addresses of a Service of before the fault and of one that is made now."""
     await lab.make(SERVICE, service("late"))
     late, early = await lab.addressed("late"), await lab.addressed("web", "shop")
     await lab.lease("late", lambda lease: lease["spec"]["holderIdentity"])
@@ -40,8 +41,13 @@ async def both(lab: Lab) -> list[str]:
 
 
 async def leases(lab: Lab) -> list[Obj]:
-    """The leases of shop/web and default/late."""
+    """Return the leases of shop/web and default/late."""
     return [await lab.lease("web", bool, "shop"), await lab.lease("late", bool)]
+
+
+def renewed(first: str, lease: Obj) -> bool:
+    """Tell whether the lease was renewed since."""
+    return bool(lease["spec"]["renewTime"] != first)
 
 
 async def silent_leader(lab: Lab) -> None:
@@ -51,7 +57,7 @@ async def silent_leader(lab: Lab) -> None:
     for lease in await leases(lab):
         first = lease["spec"]["renewTime"]
         name = Key("kube-system", lease["metadata"]["name"])
-        await lab.object(LEASE, name, lambda found, first=first: found["spec"]["renewTime"] != first)
+        await lab.obj(LEASE, name, functools.partial(renewed, first))
     assert lab.world.nodes[0].frontends
 
 
@@ -65,7 +71,7 @@ async def duplicate_announcers(lab: Lab) -> None:
 
 
 async def foreign_owner(lab: Lab) -> None:
-    """The foreign host owns exactly what is announced."""
+    """See that the foreign host owns exactly what is announced."""
     addresses = await both(lab)
     assert set(addresses) <= lab.world.switch.owned
     assert lab.world.switch.owned == frozenset().union(*(node.announced for node in lab.world.nodes))
@@ -88,7 +94,7 @@ async def announcer_drops(lab: Lab) -> None:
 
 
 async def dsr_not_effective(lab: Lab) -> None:
-    """The datapath translates, the configuration is unchanged."""
+    """See that the datapath translates, the configuration is unchanged."""
     await both(lab)
     assert {front.forwarding for node in lab.world.nodes for front in node.frontends} == {Forwarding.SNAT}
 
@@ -114,12 +120,12 @@ async def no_policy(lab: Lab) -> None:
 async def no_pool(lab: Lab) -> None:
     """No pool; every Service loses its address, and a new one is pending with the reason."""
     await lab.make(SERVICE, service("late"))
-    pending = await lab.object(
+    pending = await lab.obj(
         SERVICE, Key("default", "late"), lambda obj: condition(obj, "cilium.io/IPAMRequestSatisfied")
     )
     found = condition(pending, "cilium.io/IPAMRequestSatisfied")
     assert (found["status"], found["reason"]) == ("False", "no_pool")
-    await lab.object(SERVICE, Key("shop", "web"), lambda obj: not vips(obj))
+    await lab.obj(SERVICE, Key("shop", "web"), lambda obj: not vips(obj))
     assert not any(node.announced for node in lab.world.nodes)
 
 
@@ -201,7 +207,7 @@ def test_an_unknown_fault_is_refused_with_the_known_ones() -> None:
 
 
 def test_every_listed_fault_can_be_applied() -> None:
-    """The table that people read and the table that breaks have the same names; each says its finding and its command."""
+    """The table that people read and the table that breaks have the same names; each row says what it does."""
     assert set(FAULTS) == set(BREAKS) == set(EFFECTS)
     assert all(fault.name == name and fault.about for name, fault in FAULTS.items())
     assert FAULTS["mtu"].command == "l2probe lab fault mtu"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
-from l2probe.lab.controllers.kinds import CONFIG_MAP, EVENT, POD, SECRET, SERVICE, SLICE
+from l2probe.lab.controllers.cache import Cache
+from l2probe.lab.controllers.kinds import CONFIG_MAP, EVENT, NAMESPACE, NODE, POD, SECRET, SERVICE, SLICE
 from l2probe.lab.controllers.objects import Key, Obj
 from tests.lab.controllers.fake_world import FakeNode, files_of
 from tests.lab.controllers.harness import Lab, condition, is_ready, pod, running, service
@@ -26,24 +27,31 @@ server.serve_forever()
 """
 
 
-def script(text: str, *args: str) -> dict[str, Any]:
-    """A container that runs Python code."""
+TELL = """\
+import os, pathlib, sys, time
+told = [os.environ[name] for name in ("POD", "NODE", "IP", "S", "C")]
+print(*told, sys.argv[2], pathlib.Path(sys.argv[1]).read_text(), flush=True)
+time.sleep(60)
+"""
+
+
+def script(text: str, *args: str) -> dict[str, object]:
+    """Return a container that runs Python code."""
     return {"command": ["python3", "-c", text, *args]}
 
 
 async def events(lab: Lab, name: str, *reasons: str) -> dict[str, Obj]:
-    """The Events about a Pod by reason, once there is one for each of these."""
+    """Return the Events about a Pod by reason, once there is one for each of these."""
 
-    def about(cache: Any) -> dict[str, Obj] | None:
+    def about(cache: Cache) -> dict[str, Obj] | None:
         found = {event["reason"]: event for event in cache if event["involvedObject"]["name"] == name}
         return found if set(reasons) <= set(found) else None
 
-    found: dict[str, Obj] = await lab.until(EVENT, about)
-    return found
+    return await lab.until(EVENT, about) or {}
 
 
 async def output(lab: Lab, name: str) -> str:
-    """What `kubectl logs` prints, once it is something."""
+    """Return what `kubectl logs` prints, once it is something."""
     path = f"/api/v1/namespaces/default/pods/{name}/log"
     while True:
         async with lab.client._session.get(path) as answer:
@@ -53,12 +61,12 @@ async def output(lab: Lab, name: str) -> str:
 
 
 def state(found: Obj) -> Obj:
-    """The state of the Pod's first container."""
+    """Return the state of the Pod's first container."""
     return dict(found["status"]["containerStatuses"][0]["state"])
 
 
-def waits(reason: str) -> Any:
-    """Whether the Pod's container waits for that reason."""
+def waits(reason: str) -> Callable[[Obj], bool]:
+    """Tell whether the Pod's container waits for that reason."""
     return lambda found: (
         (found["status"].get("containerStatuses") or [{"state": {}}])[0]["state"].get("waiting", {}).get("reason")
         == reason
@@ -66,8 +74,7 @@ def waits(reason: str) -> Any:
 
 
 def test_a_pod_runs_its_command_with_environment_and_files() -> None:
-    """Fields, Secret keys, ConfigMap keys, references and mounted files reach the process; status and events say it runs."""
-    say = "import os, sys; print(os.environ['POD'], os.environ['NODE'], os.environ['IP'], os.environ['S'], os.environ['C'], sys.argv[1], open('/files/a.txt').read(), flush=True); import time; time.sleep(60)"
+    """Fields, Secret and ConfigMap keys, references and files reach the process; status and events say that it runs."""
     env = [
         {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
@@ -82,7 +89,7 @@ def test_a_pod_runs_its_command_with_environment_and_files() -> None:
         async with running(real=True) as lab:
             await lab.make(SECRET, {"metadata": {"name": "keys"}, "stringData": {"k": "secret"}})
             await lab.make(CONFIG_MAP, {"metadata": {"name": "files"}, "data": {"a.txt": "content"}})
-            container = {**script(say, "$(POD)!$(NONE)"), "env": env, "volumeMounts": mounts}
+            container = {**script(TELL, "/files/a.txt", "$(POD)!$(NONE)"), "env": env, "volumeMounts": mounts}
             await lab.make(POD, pod("web", node="node-2", container=container, volumes=volumes))
             found = await lab.pod("web", is_ready)
             said = await output(lab, "web")
@@ -105,7 +112,7 @@ def test_a_pod_runs_its_command_with_environment_and_files() -> None:
 
 
 def test_readiness_is_what_the_probe_says() -> None:
-    """A Pod is ready when its HTTP probe succeeds, unready with the kubelet's words when it fails, and endpoints follow."""
+    """A Pod is ready while its HTTP probe succeeds; when it fails the kubelet says why, and endpoints follow."""
 
     async def law() -> None:
         async with running(real=True) as lab:
@@ -137,7 +144,7 @@ async def served(lab: Lab, flag: object) -> str:
 async def ready_endpoints(lab: Lab, name: str, count: int) -> None:
     """Wait until so many endpoints of a Service are ready."""
 
-    def holds(cache: Any) -> bool:
+    def holds(cache: Cache) -> bool:
         slices = [found for found in cache if found["metadata"]["labels"].get("kubernetes.io/service-name") == name]
         ready = [entry for found in slices for entry in found["endpoints"] or () if entry["conditions"]["ready"]]
         return len(slices) == 2 and len(ready) == count
@@ -284,7 +291,7 @@ POLITE = "import time; print('up', flush=True); time.sleep(60)"
 
 
 def node_of(lab: Lab, name: str) -> FakeNode:
-    """The node that runs a Pod of namespace default."""
+    """Return the node that runs a Pod of namespace default."""
     return next(node for node in lab.world.nodes if f"default/{name}" in node.attached)
 
 
@@ -297,13 +304,13 @@ def node_of(lab: Lab, name: str) -> FakeNode:
     ],
 )
 def test_deletion_gives_grace(text: str, grace: int, signals: list[int], least: float) -> None:
-    """A deleted Pod gets SIGTERM, after its grace SIGKILL, with grace 0 SIGKILL at once; then it and its link are gone."""
+    """A deleted Pod gets SIGTERM, after its grace SIGKILL (at once with grace 0); then it and its link are gone."""
 
     async def law() -> None:
         async with running(real=True) as lab:
             await lab.make(POD, pod("web", container=script(text), terminationGracePeriodSeconds=grace))
             await output(lab, "web")
-            process = node_of(lab, "web").processes[-1]
+            process = node_of(lab, "web").started["python3", "-c", text]
             asked = time.monotonic()
             await lab.client.delete(POD, Key("default", "web"), grace=grace)
             await lab.until(POD, lambda cache: cache.get(Key("default", "web")) is None)
@@ -318,11 +325,9 @@ def test_deletion_gives_grace(text: str, grace: int, signals: list[int], least: 
 
 
 def test_a_pod_that_fits_nowhere_says_why_and_goes_once_it_fits() -> None:
-    """An unschedulable Pod has the condition and Event of the real scheduler, and is placed when a node begins to fit."""
+    """An unschedulable Pod has the real scheduler's condition and Event, and is placed when a node begins to fit."""
 
     async def law() -> None:
-        from l2probe.lab.controllers.kinds import NODE
-
         async with running() as lab:
             await lab.make(POD, pod("lost", nodeSelector={"disk": "fast"}))
             found = await lab.pod("lost", lambda found: condition(found, "PodScheduled"))
@@ -353,13 +358,12 @@ def test_pods_that_must_be_apart_are_apart() -> None:
     asyncio.run(law())
 
 
-def test_a_namespace_is_gone_when_its_pods_have_ended() -> None:
-    """Deleting a namespace ends its Pods' processes and Services' leases, and then it is gone."""
+@pytest.mark.parametrize("finalize", [False, True])
+def test_a_namespace_is_gone_when_its_pods_have_ended(*, finalize: bool) -> None:
+    """Deleting a namespace ends its Pods' processes and Services' leases, and then it is gone, whoever empties it."""
 
     async def law() -> None:
-        from l2probe.lab.controllers.kinds import NAMESPACE
-
-        async with running() as lab:
+        async with running(finalize=finalize) as lab:
             await lab.client.delete(NAMESPACE, Key("", "shop"))
             await lab.until(NAMESPACE, lambda cache: cache.get(Key("", "shop")) is None)
             await lab.lease("web", lambda lease: not lease["spec"]["holderIdentity"], "shop")

@@ -10,26 +10,26 @@ from l2probe.lab.controllers.placement import Site, place
 from tests.lab.controllers.recorded import items
 
 
-def site(number: int, *pods: dict[str, Any], **spec: Any) -> Site:
-    """A node and its Pods."""
+def site(number: int, *pods: dict[str, Any], **spec: object) -> Site:
+    """Return a node and its Pods."""
     name = f"node-{number}"
-    labels = {"kubernetes.io/hostname": name, **spec.pop("labels", {})}
+    labels = {"kubernetes.io/hostname": name}
     return Site(node={"metadata": {"name": name, "labels": labels}, "spec": spec}, pods=pods)
 
 
-def pod(*, labels: dict[str, str] | None = None, namespace: str = "ns", **spec: Any) -> dict[str, Any]:
-    """A Pod as the API holds it."""
+def pod(*, labels: dict[str, str] | None = None, namespace: str = "ns", **spec: object) -> dict[str, Any]:
+    """Return a Pod as the API holds it."""
     return {"metadata": {"name": "p", "namespace": namespace, "labels": labels or {}}, "spec": spec}
 
 
 def apart(**labels: str) -> dict[str, Any]:
-    """Anti-affinity by hostname against these labels."""
+    """Return anti-affinity by hostname against these labels."""
     term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": labels}}
     return {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
 
 def spread(**labels: str) -> list[dict[str, Any]]:
-    """Even spread by hostname."""
+    """Return an even spread by hostname."""
     return [{"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": labels}}]
 
 
@@ -71,12 +71,13 @@ def test_the_recorded_refusal_comes_out_the_same() -> None:
 
 
 def test_reasons_are_counted_by_node() -> None:
-    """Each node's first refusal is counted, in alphabetical order, and preemption says what it could do about each."""
+    """Each node's first refusal is counted, sorted as text, and preemption says what it could do about each."""
     sites = (site(1, taints=[TAINT]), site(2, MINE), site(3, MINE))
 
     assert place(pod(affinity=apart(run="1")), sites).message == (
         "0/3 nodes are available: 1 node(s) had untolerated taint {dedicated: db}, "
-        "2 node(s) didn't match pod anti-affinity rules. no new claims to deallocate, preemption: 0/3 nodes are available: "
+        "2 node(s) didn't match pod anti-affinity rules. "
+        "no new claims to deallocate, preemption: 0/3 nodes are available: "
         "1 Preemption is not helpful for scheduling., 2 No preemption victims found for incoming pod."
     )
 

@@ -54,12 +54,12 @@ while True:
     udp.sendto(told(peer[0]).ljust(len(data)) if len(data) > 1000 else told(peer[0]), peer)
 """
 
-Scene = Callable[["Stage"], Awaitable[Any]]
+Scene = Callable[["Stage"], Awaitable[dict[str, Any]]]
 
 
 def play(
     scene: Scene, *, prefix: Sequence[str] = (), python: str = sys.executable, env: dict[str, str] | None = None
-) -> Any:
+) -> dict[str, Any]:
     """Play a scene in a lab of its own; skip the test with the kernel's reason where labs are impossible."""
     done = subprocess.run(
         (*prefix, python, "-m", "tests.lab.world.stage", f"{scene.__module__}:{scene.__name__}"),
@@ -73,7 +73,8 @@ def play(
     if done.returncode == IMPOSSIBLE:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    facts: dict[str, Any] = json.loads(done.stdout)
+    return facts
 
 
 class Stage:
@@ -96,9 +97,15 @@ class Stage:
         self.links[node] = link
         return link
 
-    async def program(self, *nodes: str, forwarding: Forwarding = Forwarding.DSR, **more: Any) -> None:
+    async def program(
+        self,
+        *nodes: str,
+        forwarding: Forwarding = Forwarding.DSR,
+        no_backend: NoBackend = NoBackend.REJECT,
+        local_only: bool = False,
+        source_ranges: tuple[str, ...] = (),
+    ) -> None:
         """Point port 80 of both VIPs at the echo Pods on these nodes, TCP and UDP, on every node."""
-        no_backend = more.pop("no_backend", NoBackend.REJECT)
         frontends = [
             Frontend(
                 vip=vip,
@@ -107,7 +114,8 @@ class Stage:
                 targets=tuple(Target(address=self.links[node].addresses[at], port=8080, node=node) for node in nodes),
                 forwarding=forwarding,
                 no_backend=no_backend,
-                **more,
+                local_only=local_only,
+                source_ranges=source_ranges,
             )
             for at, vip in enumerate((VIP4, VIP6))
             for protocol in ("TCP", "UDP")
@@ -264,7 +272,7 @@ def syn_acks(frames: Iterable[bytes]) -> set[str]:
     return found
 
 
-async def _perform(scene: Scene, place: world.World) -> Any:
+async def _perform(scene: Scene, place: world.World) -> dict[str, Any]:
     await place.start()
     return await asyncio.wait_for(scene(Stage(place)), 45)
 
@@ -288,9 +296,7 @@ def main() -> None:
     place = world.build(rootless=rootless)
     took = time.perf_counter() - began
     result = asyncio.run(_perform(scene, place))
-    json.dump(
-        {**result, "rootless": rootless, "build_seconds": took} if isinstance(result, dict) else result, sys.stdout
-    )
+    json.dump({**result, "rootless": rootless, "build_seconds": took}, sys.stdout)
     sys.stdout.flush()
     os._exit(0)
 

@@ -123,7 +123,7 @@ async def _foreign(stage: Stage) -> dict[str, Any]:
 
 
 def test_a_foreign_host_answers_and_serves_a_page_of_its_own() -> None:
-    """The foreign host answers beside the announcer; whoever lands there gets its page, on any port, till it lets go."""
+    """The foreign host answers beside the announcer; whoever lands there gets its page on any port, till it lets go."""
     seen = play(_foreign)
 
     assert seen["arp"] == seen["ndp"] == [NODE1, FOREIGN]

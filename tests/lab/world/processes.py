@@ -1,0 +1,90 @@
+"""What tests of the process tree need: start scripts in the background, find every process of a lab, wait until none is left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from l2probe.errors import LabError
+from l2probe.lab import kernel
+from tests.lab.world.stage import ROOT
+
+PREFIX = (sys.executable, "-m", "tests.lab.world.alone", sys.executable, "-c")
+HEAD = "import json, os, signal, sys, time\nfrom l2probe.lab import control, entering, holder, session\n"
+# Lets a script name any program where the product always runs l2probe.
+ANY_PROGRAM = "holder.argv_of_ours = tuple\n"
+
+
+def possible() -> None:
+    """Skip the test with the kernel's reason where labs are impossible."""
+    child = os.fork()
+    if not child:
+        try:
+            kernel.isolate()
+        except LabError:
+            os._exit(1)
+        os._exit(0)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        pytest.skip("the kernel refuses namespaces")
+
+
+def run(script: str, *, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    """Run a script to its end."""
+    return subprocess.run(
+        (*PREFIX, HEAD + script), cwd=ROOT, text=True, capture_output=True, timeout=timeout, check=False
+    )
+
+
+@contextlib.contextmanager
+def started(script: str, *, start_new_session: bool = True) -> Iterator[subprocess.Popen[str]]:
+    """Run a script in the background; kill it in the end if it still runs."""
+    with subprocess.Popen(
+        (*PREFIX, HEAD + script),
+        cwd=ROOT,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=start_new_session,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def namespace(pid: int, kind: str = "pid") -> str:
+    """Return the name of a process's namespace."""
+    return os.readlink(f"/proc/{pid}/ns/{kind}")
+
+
+def members(pid_namespace: str) -> list[int]:
+    """Return all processes in a PID namespace."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if os.readlink(entry / "ns" / "pid") == pid_namespace:
+                    found.append(int(entry.name))
+    return found
+
+
+def wait_gone(*pids: int, seconds: float = 15) -> bool:
+    """Wait for the end of these processes (nobody's children of ours); say whether all have ended."""
+    deadline = time.monotonic() + seconds
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(pid)
+            ended, _, _ = select.select([descriptor], [], [], max(0, deadline - time.monotonic()))
+            os.close(descriptor)
+            if not ended:
+                return False
+    return True

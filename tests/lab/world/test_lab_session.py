@@ -1,0 +1,196 @@
+"""The lab that stays: up, found again, worked in, broken, mended, down; and killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.lab.world.processes import members, namespace, possible, run, wait_gone
+from tests.lab.world.stage import ROOT
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(autouse=True)
+def _needs_namespaces() -> None:
+    possible()
+
+
+def facts(script: str) -> dict[str, object]:
+    """Run a script in a network namespace of its own; return the JSON that it printed last."""
+    done = run(script)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_without_a_lab_every_question_has_an_answer() -> None:
+    """Down without up is no error, status is None, and work in it is refused with what to type."""
+    seen = facts("""
+def refusal(action):
+    try: action()
+    except session.LabError as problem: return str(problem)
+print(json.dumps({
+    "down": session.down(), "status": session.status(),
+    "inside": refusal(lambda: session.inside(["true"])), "heal": refusal(session.heal),
+}))
+""")
+
+    assert seen == {
+        "down": False,
+        "status": None,
+        "inside": "No lab is up. l2probe lab up",
+        "heal": "No lab is up. l2probe lab up",
+    }
+
+
+def test_a_lab_stays_until_it_is_taken_down() -> None:
+    """Up twice is one lab; another profile is refused; after down no process of it is left, and up works again."""
+    seen = facts("""
+from tests.lab.world.processes import members, namespace
+first, again = session.up("cilium-1.19-dsr", []), session.up("cilium-1.19-dsr", [])
+try: session.up("cilium-1.17-dsr", []); other = "up"
+except session.LabError as problem: other = str(problem)
+place = namespace(first.pid)
+running = len(members(place))
+readable = json.loads(open(first.kubeconfig).read())["clusters"][0]["cluster"]["server"] == first.server
+down = [session.down(), session.down()]
+left = members(place)
+anew = session.up("cilium-1.19-dsr", ["mtu"])
+print(json.dumps({
+    "started": [first.started, again.started, anew.started], "same": first.pid == again.pid, "other": other,
+    "running": running > 3, "readable": readable, "down": down, "left": left, "faults": anew.faults, "end": session.down(),
+}))
+""")
+
+    assert (
+        seen["other"]
+        == "A lab is up already, with profile cilium-1.19-dsr. l2probe lab down, then up with the other profile."
+    )
+    del seen["other"]
+    assert seen == {
+        "started": [True, False, True],
+        "same": True,
+        "running": True,
+        "readable": True,
+        "down": [True, False],
+        "left": [],
+        "faults": ["mtu"],
+        "end": True,
+    }
+
+
+def test_commands_run_in_the_clients_place() -> None:
+    """Inside, a command has the client's interfaces, the kubeconfig and our directory; exit codes and signals come back."""
+    done = run("""
+session.up("cilium-1.19-dsr", [])
+codes = [
+    session.inside(["sh", "-c", "ls /sys/class/net; echo $KUBECONFIG $WORD; pwd; ps -e | wc -l"], env={"WORD": "told"}),
+    session.inside(["sh", "-c", "exit 9"]), session.inside(["sh", "-c", "kill -15 $$"]), session.inside(["/no/such"]),
+]
+session.down()
+print(json.dumps(codes))
+""")
+    lines = done.stdout.splitlines()
+
+    assert lines[:4] == ["eth0", "lo", "/run/l2probe/kubeconfig told", str(ROOT)]
+    assert int(lines[4]) < 40, "only the lab's own processes are seen"
+    assert json.loads(lines[-1]) == [0, 9, 143, 127]
+    assert "/no/such: No such file or directory" in done.stderr
+
+
+def test_faults_come_and_go() -> None:
+    """Faults add up and heal takes all of them; an unknown one is refused with the list; a denied right is one too."""
+    seen = facts("""
+session.up("cilium-1.19-dsr", [])
+session.fault("silent-leader"); session.fault("denied:list:leases.coordination.k8s.io"); session.fault("silent-leader")
+broken = session.status().faults
+try: session.fault("gremlins"); refused = ""
+except session.UsageError as problem: refused = str(problem)
+session.heal()
+print(json.dumps({"broken": broken, "healed": session.status().faults, "refused": refused, "down": session.down()}))
+""")
+
+    assert seen["broken"] == ["silent-leader", "denied:list:leases.coordination.k8s.io"]
+    assert seen["healed"] == []
+    assert str(seen["refused"]).startswith("The lab has no fault 'gremlins'. It has silent-leader,")
+
+
+@pytest.mark.parametrize("victim", ["pid", "holder"])
+def test_a_killed_lab_is_simply_not_there(victim: str) -> None:
+    """After kill -9 of either of its first processes nobody is left, status is None and up boots a new one."""
+    seen = facts(f"""
+from tests.lab.world.processes import members, namespace, wait_gone
+lab = session.up("cilium-1.19-dsr", [])
+place, pids = namespace(lab.pid), dict(control.ask("status"))
+os.kill(pids["{victim}"], signal.SIGKILL)
+gone = wait_gone(pids["pid"], pids["holder"])
+after = [session.status(), session.down()]
+again = session.up("cilium-1.19-dsr", []).started
+print(json.dumps({{"gone": gone, "left": members(place), "after": after, "again": again, "down": session.down()}}))
+""")
+
+    assert seen == {"gone": True, "left": [], "after": [None, False], "again": True, "down": True}
+
+
+def test_up_lets_go_of_the_terminal() -> None:
+    """Whoever reads our output sees its end when `up` returns, although the lab stays."""
+    script = 'print(session.up("cilium-1.19-dsr", []).pid)'
+    done = run(script, timeout=20)
+    pid = int(done.stdout)
+    place = namespace(pid)
+    assert pid in members(place)
+
+    os.kill(pid, signal.SIGKILL)
+
+    assert wait_gone(pid)
+    assert members(place) == []
+
+
+STRANGER = """
+import os, sys
+from l2probe.lab import control
+name = control.address()
+os.setuid(65534)
+control.address = lambda: name
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+def test_the_control_socket_refuses_other_users() -> None:
+    """Another user who knocks gets no answer; another user who sits on the name is not trusted."""
+    system = shutil.which("python3", path="/usr/bin") or sys.executable
+    probe = subprocess.run((system, "-c", "pass"), user=65534, check=False)
+    if probe.returncode:
+        pytest.skip("nobody has no Python here")
+    done = run(f"""
+import subprocess, threading, asyncio
+stranger = {STRANGER!r}
+def other(script):
+    return subprocess.Popen([{system!r}, "-c", stranger + script], stdout=subprocess.PIPE, text=True, env={{"PYTHONPATH": {str(ROOT)!r}}})
+async def serve():
+    async def status(_): return {{"secret": 1}}
+    await control.serve(control.listen(), {{"status": status}})
+    knock = other("try: print(control.ask('status'))\\nexcept control.LabError as problem: print(problem)")
+    theirs = (await asyncio.to_thread(knock.communicate))[0]
+    ours = await asyncio.to_thread(control.ask, "status")
+    print(json.dumps([theirs, ours]))
+asyncio.run(serve())
+squat = other("listening = control.listen(); print('sitting', flush=True); sys.stdin.read()")
+squat.stdout.readline()
+try: session.status()
+except session.LabError as problem: print(json.dumps(str(problem)))
+squat.kill()
+""")
+    assert done.returncode == 0, done.stderr
+    answers, squatted = (json.loads(line) for line in done.stdout.splitlines())
+
+    assert answers[0].startswith("The lab ended while it was asked")
+    assert answers[1] == {"secret": 1}
+    assert squatted.startswith("Another user of this machine occupies the lab's name.")
