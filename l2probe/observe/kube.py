@@ -31,14 +31,6 @@ from l2probe.observe.watch import Kind, Watch
 WORKERS = 8
 CONNECTIONS = 32
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-PLURALS = {
-    "Namespace": "namespaces",
-    "Pod": "pods",
-    "Service": "services",
-    "ConfigMap": "configmaps",
-    "Secret": "secrets",
-    "ServiceAccount": "serviceaccounts",
-}
 MERGE_PATCH = "application/merge-patch+json"
 DATA_KEYS = {
     "certificate-authority-data": "certificate-authority",
@@ -127,6 +119,14 @@ def _memory_file(content: bytes) -> str:
     return f"/proc/self/fd/{descriptor}"
 
 
+def plural(kind: str) -> str:
+    """Return the resource name of a kind, by the rule that API servers and generators share (English plurals)."""
+    word = kind.lower()
+    if word.endswith("y"):
+        return f"{word[:-1]}ies"
+    return f"{word}es" if word.endswith("s") else f"{word}s"
+
+
 class Api:
     """One cluster's API server; safe to use from many threads. Every method raises ClusterError or NotAllowedError."""
 
@@ -180,9 +180,8 @@ class Api:
         version = str(manifest["apiVersion"])
         base = f"/api/{version}" if "/" not in version else f"/apis/{version}"
         inside = f"/namespaces/{metadata['namespace']}" if metadata.get("namespace") else ""
-        plural = PLURALS.get(kind, f"{kind.lower()}s")
         try:
-            self._transport.call("POST", f"{base}{inside}/{plural}", body=manifest)
+            self._transport.call("POST", f"{base}{inside}/{plural(kind)}", body=manifest)
         except StatusError as error:
             if not (error.repeated and error.status == CONFLICT):
                 raise  # else our own first attempt arrived although its answer did not

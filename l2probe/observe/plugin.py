@@ -114,7 +114,7 @@ def _finish(process: subprocess.Popen[bytes], name: str, seconds: float) -> byte
     timer.cancel()
     teller.join(1.0)
     if late or status:
-        ended = f"was stopped after {seconds:.0f} s" if late else f"ended with status {status}"
+        ended = f"was stopped after {seconds:g} s" if late else f"ended with status {status}"
         raise ClusterError(f"The exec plugin {name!r} {ended}{_last_line(said)}.", "Run it by hand, or log in again.")
     return output
 

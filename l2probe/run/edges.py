@@ -83,6 +83,10 @@ class Api(Protocol):
         """Delete a namespace and wait; True when it is gone."""
         ...
 
+    def why_namespace_stays(self, name: str) -> str:
+        """Return why a deleted namespace is still there, in the server's words."""
+        ...
+
     def namespaces(self, selector: str) -> tuple[tuple[str, Mapping[str, str]], ...]:
         """Return names with labels and annotations merged."""
         ...

@@ -94,11 +94,11 @@ def served(attempts: Sequence[Exchange], change: Change) -> bool:
 def stayed(attempts: Sequence[Exchange], claims: Sequence[Claim] | None, change: Change, *, now: float) -> bool:
     """Tell whether it will stay so: the holder renewed after the change, and two rejections came after that.
 
-    Without claims SETTLED_SECONDS are its chance, and after a handover too: clients need time to learn the new owner.
+    Without a lease SETTLED_SECONDS are its chance, and after a handover too: clients need time to learn the new owner.
     Times are Unix seconds by our own clock (Claim.read_at), because the holder's clock may differ from ours.
     """
     waited = now - change.at >= SETTLED_SECONDS
-    if not claims or handed_over(claims, change.at):
+    if not claims or claims[-1].renewed is None or handed_over(claims, change.at):
         return waited
     renewed = renewal_after(claims, change.at)
     if renewed is None:

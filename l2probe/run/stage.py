@@ -16,6 +16,8 @@ from l2probe.workload import manifests
 
 ENDPOINT_SECONDS = 15.0
 """How long EndpointSlices may take to follow a selector; the controller batches for a second at most."""
+CLAIM_RESOURCES = frozenset({"leases", "servicel2statuses"})
+"""Where announcers say that they announce: Cilium and kube-vip, MetalLB."""
 EXTRA_POD_SECONDS = 30.0
 
 
@@ -38,9 +40,9 @@ class Stage:
 
     def claims(self, name: str) -> tuple[Claim, ...] | None:
         """Return what the control plane said about a Service's announcer, oldest first; None: we may not read it."""
-        if any(right.resource == "leases" for right in self.ground.cluster.missing_rights):
-            return None
-        return tuple(self.live.snapshot().claims.get(name, ()))
+        found = tuple(self.live.snapshot().claims.get(name, ()))
+        hidden = any(right.resource in CLAIM_RESOURCES for right in self.ground.cluster.missing_rights)
+        return None if hidden and not found else found
 
     def holder(self, name: str) -> NodeName | None:
         """Return the claimed announcer."""

@@ -13,8 +13,8 @@ from l2probe.errors import ClusterError
 from l2probe.run.edges import Api
 from l2probe.workload.manifests import EXPIRES_ANNOTATION, OURS, PROCESS_ANNOTATION, RUN_LABEL
 
-DELETE_SECONDS = 30.0
-"""How long a namespace of ours may take to go: its Pods have one second of grace."""
+DELETE_SECONDS = 60.0
+"""How long a namespace of ours may take to go: its Pods have one second of grace, large clusters are slow."""
 TRIES = 3
 
 
@@ -45,8 +45,16 @@ def remove(
         except ClusterError as error:
             why = error.message
         else:
-            return f"Namespace {namespace} was still terminating after {timeout:.0f} s."
+            return f"Namespace {namespace} was still terminating after {timeout:.0f} s{_reason(api, namespace)}."
     return f"Namespace {namespace} could not be deleted: {why}"
+
+
+def _reason(api: Api, namespace: str) -> str:
+    try:
+        why = api.why_namespace_stays(namespace).rstrip(".")
+    except ClusterError:
+        return ""
+    return f": {why}" if why else ""
 
 
 def command(run: str) -> str:

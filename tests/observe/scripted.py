@@ -117,6 +117,7 @@ class Asked:
 
     method: str
     path: str
+    client: tuple[str, int]
     query: dict[str, str]
     headers: dict[str, str]
     body: Any
@@ -190,7 +191,16 @@ class Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else None
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.api.asked.append(Asked(method=self.command, path=split.path, query=query, headers=headers, body=body))
+        self.api.asked.append(
+            Asked(
+                method=self.command,
+                path=split.path,
+                client=self.client_address,
+                query=query,
+                headers=headers,
+                body=body,
+            )
+        )
         method = "WATCH" if query.get("watch") == "true" else self.command
         self.api.next(f"{method} {split.path}")(self)
 

@@ -38,6 +38,17 @@ def test_version_is_read_with_the_token(api: Api, kube: Connect) -> None:
     assert api.asked[0].headers["authorization"] == "Bearer secret"
 
 
+def test_calls_share_a_connection(api: Api, kube: Connect) -> None:
+    """One call after the other needs one connection: a TLS handshake for each would cost more than the call."""
+    api.on(VERSION, FINE)
+    connected = kube()
+
+    for _ in range(5):
+        connected.version()
+
+    assert len({asked.client for asked in api.asked}) == 1
+
+
 @pytest.mark.parametrize(
     "trouble",
     [status(429, "slow down", {"Retry-After": "0"}), status(500, "etcd"), status(503, "starting"), drop],

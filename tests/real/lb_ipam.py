@@ -27,6 +27,7 @@ SETTINGS = {
     "enable-ipv6": "true",
     "enable-l2-announcements": "true",
     "ipam": "kubernetes",
+    "shell-sock-path": str(WORLD / "operator.sock"),
 }
 """As the ConfigMap cilium-config has them; the operator's Pod sees it as a directory with a file for each."""
 

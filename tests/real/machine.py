@@ -65,14 +65,14 @@ def switch_on(machine: Machine) -> None:
     unshare = ("unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc")
     init = (sys.executable, "-m", "tests.real.init", str(orders))
     with (log / f"{machine.name}.log").open("ab") as output:
-        subprocess.Popen(
-            ("nsenter", f"--net={namespace(machine.name)}", *unshare, *init),
+        subprocess.run(
+            ("setsid", "--fork", "nsenter", f"--net={namespace(machine.name)}", *unshare, *init),
             cwd=REPOSITORY,
             env={"PATH": PATH, "PYTHONPATH": str(REPOSITORY)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,
+            check=True,
         )
 
 

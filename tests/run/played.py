@@ -64,6 +64,7 @@ class World:
     """The played cluster, its network and its clock. The flags break it in one way each."""
 
     local: str = "rejected"
+    announcing_node: int = 1
     silent: bool = False
     dead: bool = False
     snat: bool = False
@@ -150,7 +151,7 @@ class World:
             return None
         pod, since = self.selected.get(service, (None, 0.0))
         if pod is None or "local" not in service or self.local in {"rejected", "dropped", "served"}:
-            return 1
+            return self.announcing_node
         if self.local == "unannounced":
             return None
         return self.node_number(pod) if self.clock >= since + RENEW_SECONDS else None
@@ -195,7 +196,7 @@ class World:
             return Seen(
                 services=tuple(self.service(each, pods) for each in made),
                 pods=pods,
-                claims={name: self.claims(name) for name in names},
+                claims={} if "list leases" in self.denied else {name: self.claims(name) for name in names},
             )
 
     def service(self, made: Mapping[str, Any], pods: tuple[Pod, ...]) -> Service:
@@ -233,7 +234,11 @@ class World:
         history = []
         at = first
         while at <= self.clock:
-            holder = NodeName("node-1") if moved is None or at < moved else self.holder_after(service, at)
+            holder = (
+                NodeName(f"node-{self.announcing_node}")
+                if moved is None or at < moved
+                else self.holder_after(service, at)
+            )
             history.append(Claim(implementation="cilium", source="Lease", holder=holder, read_at=at, renewed=at))
             at += RENEW_SECONDS
         return tuple(history)
@@ -297,6 +302,10 @@ class FakeApi:
             return False
         self.world.namespaces.discard(name)
         return True
+
+    def why_namespace_stays(self, name: str) -> str:
+        """Say what holds a stuck namespace."""
+        return "Some content has finalizers."
 
     def namespaces(self, selector: str) -> tuple[tuple[str, Mapping[str, str]], ...]:
         """List namespaces."""

@@ -73,7 +73,7 @@ def test_a_namespace_that_stays_is_said() -> None:
     """A stuck namespace is told with its name; the evidence is not thrown away."""
     ran = run(plan(), World(stuck=True).edges())
 
-    assert ran.leftover == "Namespace l2probe-0badcafe was still terminating after 30 s."
+    assert ran.leftover == "Namespace l2probe-0badcafe was still terminating after 60 s: Some content has finalizers."
     assert ran.evidence.trials
 
 

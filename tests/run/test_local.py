@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from l2probe.model import Claim, Exchange, Ip, NodeName, Outcome, Protocol
@@ -114,6 +116,14 @@ RENEWED = lease((99.0, "a"), (102.0, "a"))
 def test_knocking_ends_when_every_flow_is_certain(*, attempts: tuple[Exchange, ...], expected: bool) -> None:
     """Two flows: each must have been served by the Pod, or refused after the cluster had its chance."""
     assert decided(attempts, RENEWED, TWO, now=102.6) is expected
+
+
+def test_claims_that_are_never_renewed_count_by_time() -> None:
+    """MetalLB's ServiceL2Status has no renewal to wait for."""
+    status = tuple(replace(claim, renewed=None) for claim in lease((99.0, "a")))
+
+    assert not stayed(TWO_REFUSALS, status, ONE, now=107.9)
+    assert stayed(TWO_REFUSALS, status, ONE, now=108.0)
 
 
 def test_served_looks_at_the_latest_attempt_of_each_flow() -> None:

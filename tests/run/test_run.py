@@ -310,6 +310,30 @@ def test_behind_a_router_silence_is_not_recorded() -> None:
     assert all(trial.replies is None for trial in ran.evidence.trials)
 
 
+def test_a_pod_is_started_on_an_announcer_that_has_none() -> None:
+    """With more nodes than Pods the announcer gets one of its own, or half of the proof would be missing."""
+    suite = Suite(name="one", about="x", questions=(Question(name="source"),), backends=2)
+    world = World(announcing_node=3)
+
+    on = trials(run(plan(suite), world.edges()), "one-source")[Placement.ON_ANNOUNCER]
+
+    assert on.target is not None
+    assert on.target.node == on.announcer == "node-3"
+    assert outcomes(on) == {Outcome.ANSWERED}
+
+
+def test_an_announcer_that_takes_no_pod_is_an_obstacle() -> None:
+    """A cordoned announcer is told apart from one that nobody tried."""
+    suite = Suite(name="one", about="x", questions=(Question(name="source"),), backends=2)
+    world = World(announcing_node=3, nodes=(*NODES[:2], replace(NODES[2], schedulable=False)))
+
+    source = trials(run(plan(suite), world.edges()), "one-source")
+
+    why = source[Placement.ON_ANNOUNCER].obstacle or ""
+    assert why.startswith("The announcer node-3 takes no echo Pod")
+    assert source[Placement.OFF_ANNOUNCER].exchanges
+
+
 def test_one_node_leaves_an_obstacle_where_the_second_was_needed() -> None:
     """A trial that could not be held says why."""
     suite = Suite(name="one", about="x", questions=(Question(name="source"),), backends=1)

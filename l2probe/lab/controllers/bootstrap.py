@@ -92,9 +92,11 @@ async def _cilium(client: Client, profile: Profile, nodes: Sequence[str]) -> Non
 async def _shop(client: Client, nodes: tuple[str, ...]) -> None:
     await ensure(client, NAMESPACE, tenants.namespace())
     await ensure(client, SERVICE_ACCOUNT, system.service_account("default", tenants.SHOP))
-    services = [(SERVICE, tenants.service(tenant)) for tenant in tenants.TENANTS]
+    # One after the other: age and then name decide who gets which address, and that must be the same each time.
+    for tenant in tenants.TENANTS:
+        await ensure(client, SERVICE, tenants.service(tenant))
     pods = [(POD, pod) for tenant in tenants.TENANTS for pod in tenants.pods(tenant, nodes)]
-    await _all(client, (*services, *pods))
+    await _all(client, pods)
 
 
 async def _custom(client: Client, profile: Profile) -> None:

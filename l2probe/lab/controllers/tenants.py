@@ -36,8 +36,8 @@ class Tenant:
 
 
 TENANTS = (
-    Tenant(name="web", policy="Local", places=(0, 1)),
     Tenant(name="api", policy="Cluster", places=(2,)),
+    Tenant(name="web", policy="Local", places=(0, 1)),
 )
 
 

@@ -118,7 +118,6 @@ async def running(
 async def again(lab: Lab) -> AsyncIterator[RunningCluster]:
     """Run a second set of controllers on the same server, with a World of its own."""
     world = FakeWorld()
-    token, authority = lab.api.system_token, lab.api.ca_pem
     cluster = await start_cluster(
         url=lab.url,
         token=lab.api.system_token,

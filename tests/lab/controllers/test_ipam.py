@@ -72,7 +72,7 @@ def test_a_conflicting_pool_says_so_and_heals() -> None:
             marked = await lab.obj(POOL, Key("", "younger"), lambda obj: condition(obj, CONFLICT))
             await lab.client.delete(POOL, Key("", "lab"))
             await lab.obj(POOL, Key("", "younger"), lambda obj: condition(obj, CONFLICT)["status"] == "False")
-            moved = await lab.obj(SERVICE, Key("shop", "web"), lambda obj: vips(obj) == ["198.51.100.79"])
+            moved = await lab.obj(SERVICE, Key("shop", "api"), lambda obj: vips(obj) == ["198.51.100.79"])
 
             said = condition(marked, CONFLICT)
             assert (said["status"], said["reason"]) == ("True", "cidr_overlap")

@@ -1,4 +1,4 @@
-"""What tests of the process tree need: start scripts in the background, find every process of a lab, wait until none is left."""
+"""What tests of the process tree need: run scripts, find every process of a lab, wait until none is left."""
 
 from __future__ import annotations
 
@@ -63,16 +63,17 @@ def started(script: str, *, start_new_session: bool = True) -> Iterator[subproce
 
 def namespace(pid: int, kind: str = "pid") -> str:
     """Return the name of a process's namespace."""
-    return os.readlink(f"/proc/{pid}/ns/{kind}")
+    return str(Path(f"/proc/{pid}/ns/{kind}").readlink())
 
 
 def members(pid_namespace: str) -> list[int]:
-    """Return all processes in a PID namespace."""
+    """Return all processes in a PID namespace; the dead that nobody has collected yet do not count."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                if os.readlink(entry / "ns" / "pid") == pid_namespace:
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+                if state != "Z" and str((entry / "ns" / "pid").readlink()) == pid_namespace:
                     found.append(int(entry.name))
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import tempfile
@@ -35,7 +36,7 @@ time.sleep(300)
 
 
 def files() -> set[str]:
-    """What is where labs could leave files."""
+    """Return what is where labs could leave files."""
     return {str(path) for place in (Path("/run"), Path(tempfile.gettempdir())) for path in place.glob("*l2probe*")}
 
 
@@ -89,7 +90,7 @@ def inside(program: str) -> str:
 
 
 def test_each_signal_reaches_the_command_once_and_its_exit_code_comes_back() -> None:
-    """SIGINT, SIGTERM and a second SIGINT to the outer process arrive inside one by one; the lab itself ignores them."""
+    """SIGINT, SIGTERM and a second SIGINT to the outer process arrive inside one by one; the lab ignores them."""
     with started(inside(COUNT.format(enough=3))) as outer:
         assert outer.stdout is not None
         said = [outer.stdout.readline().strip()]
@@ -128,6 +129,8 @@ def until(descriptor: int, words: bytes) -> bytes:
     """Read from a terminal until the words came; return all that did."""
     said = b""
     while words not in said:
+        ready, _, _ = select.select([descriptor], [], [], 20)
+        assert ready, f"only {said!r} came"
         said += os.read(descriptor, 4096)
     return said
 
@@ -173,7 +176,7 @@ print(json.dumps({
 
 
 def test_the_command_inside_sees_a_client_and_no_lab() -> None:
-    """It has a private kubeconfig, no proxy, the client's interfaces in /sys, its own working directory, and no hint of a lab."""
+    """It has a private kubeconfig, no proxy, the client's interfaces, our working directory, no hint of a lab."""
     done = run(f'os.environ["HTTPS_PROXY"] = os.environ["no_proxy"] = "x"\n{inside(LOOK)}')
     seen = json.loads(done.stdout)
 

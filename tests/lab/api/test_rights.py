@@ -1,0 +1,83 @@
+"""Who may do what: reviews of one's own rights, rights that were switched off, and the controllers that keep theirs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.lab.api.client import CORE, DEFAULT, Server, fixture
+
+ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+RULES = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+WHOAMI = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
+
+def review(server: Server, **attributes: str) -> Any:  # noqa: ANN401 - a review
+    """Ask for one right."""
+    return server.make(ACCESS, {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": attributes}})
+
+
+def test_everything_is_allowed_until_it_is_not(server: Server) -> None:
+    """A review answers as recorded for a right one has and for one that was switched off, and follows the switch."""
+    wanted = {"namespace": "default", "verb": "create", "resource": "services"}
+    allowed = review(server, **wanted)
+    server.api.restrict(("create", "", "services"), allowed=False)
+    denied = review(server, **wanted)
+    server.api.restrict(("create", "", "services"), allowed=True)
+
+    recorded = [fixture(f"ssar-{who}-create-services.json") for who in ("admin", "limited")]
+    assert [(each["spec"], each["status"]) for each in (allowed, denied)] == [(each["spec"], each["status"]) for each in recorded]
+    assert review(server, **wanted)["status"]["allowed"] is True
+
+
+def test_patterns_and_subresources(server: Server) -> None:
+    """A star stands for all verbs, groups or resources; a subresource is a right of its own."""
+    server.api.restrict(("*", "coordination.k8s.io", "leases"), allowed=False)
+    server.api.restrict(("get", "", "pods/log"), allowed=False)
+    asked = {
+        "leases": review(server, verb="watch", group="coordination.k8s.io", resource="leases"),
+        "pods": review(server, verb="get", resource="pods"),
+        "log": review(server, verb="get", resource="pods", subresource="log"),
+    }
+
+    assert {name: each["status"]["allowed"] for name, each in asked.items()} == {"leases": False, "pods": True, "log": False}
+    assert server.get("/apis/coordination.k8s.io/v1/leases").code == 403
+    assert server.get(f"{DEFAULT}/pods/x/log").code == 403
+
+
+def test_a_namespace_is_its_own_scope(server: Server) -> None:
+    """The refusal of one namespace is worded as being in that namespace."""
+    server.api.restrict(("delete", "", "namespaces"), allowed=False)
+    answer = server.ask("DELETE", f"{CORE}/namespaces/shop")
+
+    assert answer.body["message"] == (
+        'namespaces "shop" is forbidden: User "kubernetes-admin" cannot delete resource "namespaces" in API group "" '
+        'in the namespace "shop"'
+    )
+
+
+def test_watching_is_a_right_of_its_own(server: Server) -> None:
+    """Without `watch` a list still works."""
+    server.api.restrict(("watch", "", "pods"), allowed=False)
+
+    assert [server.get(f"{CORE}/pods?watch=1").code, server.get(f"{CORE}/pods").code] == [403, 200]
+
+
+def test_the_cluster_itself_is_never_restricted(server: Server) -> None:
+    """The controllers' token keeps every right that the person lost."""
+    server.api.restrict(("*", "*", "*"), allowed=False)
+    system = {"Authorization": f"Bearer {server.api.system_token}"}
+
+    assert server.get(f"{CORE}/pods").code == 403
+    assert server.ask("GET", f"{CORE}/pods", headers=system).code == 200
+
+
+def test_rules_and_identity(server: Server) -> None:
+    """The rules review ends with everything for everyone unrestricted; the self review names user and groups."""
+    rules = server.make(RULES, {"spec": {"namespace": "default"}})["status"]
+    recorded = fixture("ssrr-admin-default.json")["status"]["resourceRules"]
+    who = server.make(WHOAMI, {})["status"]["userInfo"]
+    server.api.restrict(("list", "", "pods"), allowed=False)
+
+    assert rules["resourceRules"] == recorded
+    assert (who["username"], "system:authenticated" in who["groups"]) == ("kubernetes-admin", True)
+    assert server.make(RULES, {"spec": {}})["status"]["incomplete"] is True
