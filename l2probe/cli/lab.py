@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import click
@@ -72,12 +72,15 @@ def show_status(fields: Mapping[str, object], output: str) -> None:
         click.echo(f"{name:<{width}}  {text}".rstrip())
 
 
-@command.command()
-def shell() -> int:
-    """Open a shell on the lab's client machine, with KUBECONFIG set."""
+@command.command(
+    context_settings=PASS_ON, short_help="Open a shell on the lab's client machine, or run a command there."
+)
+@click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
+def shell(argv: tuple[str, ...]) -> int:
+    """Open a shell on the lab's client machine with KUBECONFIG set, or run COMMAND there."""
     from l2probe.lab import session  # noqa: PLC0415 - brings the lab's libraries
 
-    return session.inside([])
+    return session.inside(argv)
 
 
 @command.command(context_settings=PASS_ON, short_help="Run kubectl against the lab.")
@@ -95,7 +98,7 @@ def profiles(output: str) -> int:
     """List the clusters that the lab can play."""
     from l2probe.lab.profiles import PROFILES  # noqa: PLC0415 - only here
 
-    _table({name: profile.about for name, profile in PROFILES.items()}, output)
+    _table([{"name": name, "about": profile.about} for name, profile in PROFILES.items()], output)
     return 0
 
 
@@ -105,17 +108,21 @@ def faults(output: str) -> int:
     """List the ways in which the lab can be broken."""
     from l2probe.lab.faults import FAULTS  # noqa: PLC0415 - only here
 
-    _table({name: fault.about for name, fault in FAULTS.items()}, output)
+    columns = ("name", "raises", "about")
+    rows = [{column: str(getattr(fault, column)) for column in columns} for fault in FAULTS.values()]
+    if output == "json":
+        rows = [{**row, "command": FAULTS[row["name"]].command} for row in rows]
+    _table(rows, output)
     return 0
 
 
-def _table(rows: Mapping[str, str], output: str) -> None:
+def _table(rows: Sequence[Mapping[str, str]], output: str) -> None:
     if output == "json":
-        click.echo(json.dumps([{"name": name, "about": about} for name, about in rows.items()]))
+        click.echo(json.dumps(rows))
         return
-    width = max(len(name) for name in rows)
-    for name, about in rows.items():
-        click.echo(f"{name:<{width}}  {about}")
+    widths = {column: max(len(row[column]) for row in rows) for column in rows[0]}
+    for row in rows:
+        click.echo("  ".join(f"{text:<{widths[column]}}" for column, text in row.items()).rstrip())
 
 
 @command.command()

@@ -20,12 +20,13 @@ class Progress:
         self._last = ""
         self._lock = threading.Lock()
 
-    def __call__(self, text: str) -> None:
-        """Show one step; the same again shows nothing."""
+    def __call__(self, text: str, topic: str = "") -> None:
+        """Show one step; the same again shows nothing, and in a log nor does another on the same topic."""
         with self._lock:
-            if self._quiet or text == self._last:
+            news = text if self._updating else topic or text
+            if self._quiet or news == self._last:
                 return
-            self._last = text
+            self._last = news
             self._write(text)
 
     def _write(self, text: str) -> None:

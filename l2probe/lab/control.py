@@ -6,13 +6,11 @@ only to the same user. It dies with the lab.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from l2probe.errors import LabError
@@ -20,8 +18,6 @@ from l2probe.errors import LabError
 MAX_LINE = 4096
 ASK_SECONDS = 60.0
 Answer = Mapping[str, Any]
-Handler = Callable[[str], Awaitable[Answer]]
-"""Takes the name that goes with the request (may be empty)."""
 
 
 def address() -> str:
@@ -80,30 +76,3 @@ def _answer(do: str, line: bytes) -> Answer:
     if "problem" in answer:
         raise LabError(answer["problem"], answer.get("hint", ""))
     return answer
-
-
-async def serve(listening: socket.socket, handlers: Mapping[str, Handler]) -> asyncio.Server:
-    """Answer requests on the control socket: `do` picks the handler. Other users get nothing."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, TimeoutError, ValueError):
-            if peer_is_us(writer.get_extra_info("socket")):
-                line = await asyncio.wait_for(reader.readline(), timeout=5)
-                writer.write(json.dumps(await _handle(line, handlers)).encode() + b"\n")
-                await writer.drain()
-        writer.close()
-
-    return await asyncio.start_unix_server(answer, sock=listening, limit=MAX_LINE)
-
-
-async def _handle(line: bytes, handlers: Mapping[str, Handler]) -> Answer:
-    request = json.loads(line)
-    if not isinstance(request, dict) or request.get("do") not in handlers:
-        return {
-            "problem": "The lab was asked for something that it does not know.",
-            "hint": "Is it of another version? l2probe lab down",
-        }
-    try:
-        return await handlers[request["do"]](str(request.get("name", "")))
-    except LabError as problem:
-        return {"problem": problem.message, "hint": problem.hint}

@@ -20,7 +20,8 @@ _NOT_FOUND = 127
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return our environment with the lab's KUBECONFIG and without proxies, which nobody could reach from there."""
     own = {name: value for name, value in os.environ.items() if name.lower() not in _PROXIES}
-    path = f"{own.get('PATH', '')}:{SYSTEM_PATH}".lstrip(":")
+    # Last our own directory, so that `l2probe` is found in a shell although its virtual environment is not active.
+    path = f"{own.get('PATH', '')}:{SYSTEM_PATH}:{Path(sys.executable).parent}".lstrip(":")
     return {**own, "PATH": path, "KUBECONFIG": KUBECONFIG, **(more or {})}
 
 

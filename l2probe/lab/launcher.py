@@ -44,7 +44,6 @@ def fork_launcher() -> socket.socket:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork():
         theirs.close()
-        ours.setblocking(False)
         return ours
     ours.close()
     try:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
 import threading
 from pathlib import Path
 
-from l2probe.lab import control, world
+from l2probe.lab import serving, world
 from l2probe.lab.addresses import KUBECONFIG, LOG, SHELL_RC
 from l2probe.lab.cluster import Cluster, live
 from l2probe.lab.holder import Channel, News, Plan
@@ -20,6 +21,8 @@ _PROMPT = '[ -f ~/.bashrc ] && . ~/.bashrc\nPS1="(l2probe lab) $PS1"\n'
 def run(plan: Plan, line: Channel, who: News, *, rootless: bool) -> None:
     """Live until told to end or the holder is gone. `who`: this process's and the holder's pid on the host."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What boot makes stays: looking through it for garbage would cost a tenth of the boot.
+    gc.disable()
     place = world.build(rootless=rootless, settled=_furnish, meanwhile=_load)
     asyncio.run(_live(plan, line, who, place))
 
@@ -30,6 +33,8 @@ def _load() -> None:
 
 
 def _import() -> None:
+    # Importing aiohttp reads the machine's CA bundle (40 ms); the lab trusts its own authority only.
+    os.environ["SSL_CERT_FILE"] = os.devnull
     import l2probe.lab.api  # noqa: PLC0415 - heavy
     import l2probe.lab.controllers  # noqa: F401, PLC0415 - for the next importer
 
@@ -56,7 +61,9 @@ async def _live(plan: Plan, line: Channel, who: News, place: world.World) -> Non
     cluster = await live(place, host=plan.host, profile=plan.profile, faults=plan.faults)
     status = {**who, "client": place.client.descriptor}
     if plan.control is not None:
-        await control.serve(plan.control, _handlers(cluster, status, over))
+        await serving.serve(plan.control, _handlers(cluster, status, over))
+    gc.freeze()
+    gc.enable()
     line.tell({"ready": _status(cluster, status)}, place.client.descriptor)
     await over.wait()
     sys.stdout.flush()
@@ -73,7 +80,7 @@ def _status(cluster: Cluster, status: News) -> News:
     }
 
 
-def _handlers(cluster: Cluster, status: News, over: asyncio.Event) -> dict[str, control.Handler]:
+def _handlers(cluster: Cluster, status: News, over: asyncio.Event) -> dict[str, serving.Handler]:
     async def say(_: str) -> News:
         return _status(cluster, status)
 

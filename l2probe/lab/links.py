@@ -78,13 +78,27 @@ def _node_routes(site: Site) -> tuple[rt.Request, ...]:
 
 
 def attach_pod(node: Namespace, site: Site, host: int) -> tuple[Namespace, tuple[str, str]]:
-    """Make the namespace of a Pod by its host number, cable it to its node; return it and its addresses, IPv4 first."""
+    """Make the namespace of a Pod by its host number, cable it to its node; return it and its addresses, IPv4 first.
+
+    FileExistsError while the kernel still takes down the last Pod of that number.
+    """
     pod = Namespace.new(EVERYONE)
+    try:
+        _cable_pod(node, pod, site, host)
+    except OSError:
+        pod.close()
+        raise
+    return pod, site.pod_addresses(host)
+
+
+def _cable_pod(node: Namespace, pod: Namespace, site: Site, host: int) -> None:
     v4, v6 = site.pod_addresses(host)
     name, index = _pod_link(host)
     mac = f"02:00:00:01:{site.number:02x}:{host:02x}"
     node.netlink.do(
-        rt.cable(name, index, peer=UPLINK, peer_index=UPLINK_INDEX, peer_network=pod.descriptor, peer_mac=mac),
+        rt.cable(name, index, peer=UPLINK, peer_index=UPLINK_INDEX, peer_network=pod.descriptor, peer_mac=mac)
+    )
+    node.netlink.do(
         rt.address(index, f"{POD_GATEWAY6}/64"),
         rt.up(index),
         rt.route(f"{v4}/32", index),
@@ -100,7 +114,6 @@ def attach_pod(node: Namespace, site: Site, host: int) -> tuple[Namespace, tuple
     )
     node.honest_frames(name)
     pod.honest_frames(UPLINK)
-    return pod, (v4, v6)
 
 
 def detach_pod(node: Namespace, site: Site, pod: Namespace, host: int) -> None:

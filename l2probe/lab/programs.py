@@ -61,15 +61,19 @@ class Programs:
     ) -> Child:
         """Start a program; LabError says why it could not be started."""
         self._serial += 1
-        asked: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
         message = request(self._serial, launch)
         if len(message) > MAX_MESSAGE:
             raise LabError(
-                f"{launch.argv[0]} was not started: its arguments and environment are {len(message)} bytes long."
+                f"{launch.argv[0]} was not started: its arguments and environment have {len(message)} bytes."
             )
+        asked: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
         self._asked[self._serial] = asked
         with _opened(stdin, output) as descriptors:
-            socket.send_fds(self._channel, [message], [network, *descriptors])
+            # May wait for the launcher to take earlier requests: a millisecond each.
+            try:
+                socket.send_fds(self._channel, [message], [network, *descriptors])
+            except OSError as problem:
+                raise LabError(f"{launch.argv[0]} was not started: {problem.strerror}.") from problem
         return await asked
 
     async def nft(self, namespace: Namespace, rules: str) -> None:
@@ -77,14 +81,18 @@ class Programs:
         with _memory(rules.encode()) as rules_file, _memory(b"") as said:
             launch = Launch(argv=(nft_path(), "-f", "-"), env={"PATH": SYSTEM_PATH})
             child = await self.start(launch, network=namespace.descriptor, stdin=rules_file, output=said)
-            status = await asyncio.wait_for(child.wait(), _NFT_SECONDS)
+            try:
+                status = await asyncio.wait_for(child.wait(), _NFT_SECONDS)
+            except TimeoutError:
+                child.kill_group()
+                raise LabError(f"nft did not apply the lab's rules within {_NFT_SECONDS:.0f} s.") from None
             if status:
                 words = os.pread(said, 2000, 0).decode(errors="replace").strip()
                 raise LabError(f"nft refused the lab's rules (status {status}): {words}")
 
     def _hear(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            while message := self._channel.recv(MAX_MESSAGE):
+            while message := self._channel.recv(MAX_MESSAGE, socket.MSG_DONTWAIT):
                 self._note(json.loads(message))
             asyncio.get_running_loop().remove_reader(self._channel)
             self._lose()
@@ -96,17 +104,21 @@ class Programs:
                 ended.set_result(int(news["status"]))
             return
         asked = self._asked.pop(int(news["id"]))
-        if asked.cancelled():
-            return
         if news["problem"]:
-            asked.set_exception(LabError(f"A program of the lab could not be started: {news['problem']}"))
+            if not asked.done():
+                asked.set_exception(LabError(f"A program of the lab could not be started: {news['problem']}"))
             return
         pid = int(news["pid"])
-        ended = self._running[pid] = asyncio.get_running_loop().create_future()
-        asked.set_result(Child(pid, ended))  # a short program may have ended before its starter runs again
+        # A short program may have ended before its starter runs again: the future waits with the child.
+        self._running[pid] = asyncio.get_running_loop().create_future()
+        child = Child(pid, self._running[pid])
+        if asked.done():
+            child.kill_group()
+        else:
+            asked.set_result(child)
 
     def _lose(self) -> None:
-        for asked in self._asked.values():
+        for asked in (asked for asked in self._asked.values() if not asked.done()):
             asked.set_exception(LabError("The lab's launcher ended; nothing can be started any more."))
         self._asked.clear()
 

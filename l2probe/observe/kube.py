@@ -21,7 +21,7 @@ from l2probe.observe import kubeconfig as kubeconfigs
 from l2probe.observe import objects, survey
 from l2probe.observe.kubeconfig import Login
 from l2probe.observe.lists import fetch
-from l2probe.observe.live import Known, Live
+from l2probe.observe.live import LEAVE_SECONDS, Known, Live
 from l2probe.observe.plugin import Credential, credential
 from l2probe.observe.refusals import CONFLICT, NOT_FOUND, StatusError, one_line
 from l2probe.observe.survey import Announcer
@@ -216,7 +216,7 @@ class Api:
         with changed:
             gone = changed.wait_for(lambda: known.error or (known.synced and not known.items), timeout)
         watch.close()
-        watch.join()
+        watch.join(LEAVE_SECONDS)
         if known.error is not None:
             raise known.error
         return bool(gone)

@@ -22,6 +22,8 @@ from l2probe.observe.watch import Kind, Shape, Watch
 WARNING = "Warning"
 INTERRUPT_SECONDS = 0.2
 """How often a wait looks at `interrupted`: a signal handler can set an Event but not wake a Condition."""
+LEAVE_SECONDS = 0.5
+"""How long leaving may take, whatever the server does."""
 T = TypeVar("T")
 S = TypeVar("S", bound=Shape)
 
@@ -128,8 +130,9 @@ class Live:
     def __exit__(self, *_: object) -> None:
         for watch in self._watches:
             watch.close()
+        deadline = time.monotonic() + LEAVE_SECONDS
         for watch in self._watches:
-            watch.join()
+            watch.join(deadline - time.monotonic())
 
     def _raise_failure(self) -> None:
         """Raise what ended a watch that we cannot do without; Events and claims may be denied."""

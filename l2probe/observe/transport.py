@@ -185,10 +185,13 @@ class Transport:
         """Open a watch; raises like `call`. The caller must close it."""
         whole = {**query, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(STREAM_SECONDS)}
         target = f"{path}?{urlencode(whole)}"
-        timeout = urllib3.Timeout(connect=self.timeout, read=STREAM_SECONDS + SILENCE_SECONDS)
+        timeout = urllib3.Timeout(connect=self.timeout, read=self.timeout)
         response = self._open("GET", target, {}, None, timeout)
         if response.status >= FIRST_ERROR:
             self._read(response, f"GET {target}", time.monotonic() + self.timeout)
+        sock = getattr(response.connection, "sock", None)
+        if sock is not None:
+            sock.settimeout(STREAM_SECONDS + SILENCE_SECONDS)  # from here on silence is no failure
         return Stream(self.server, path, response)
 
 

@@ -92,9 +92,9 @@ class Watch(Generic[T]):
             if self._stream is not None:
                 self._stream.close()
 
-    def join(self) -> None:
-        """Wait until the thread has ended; bounded by the time of one call."""
-        self._thread.join(self._transport.timeout)
+    def join(self, seconds: float) -> None:
+        """Wait until the thread has ended; one whose server does not even begin to answer is left to its timeout."""
+        self._thread.join(max(0.0, seconds))
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -143,6 +143,14 @@ class Traffic(Protocol):
         ...
 
 
+class Say(Protocol):
+    """Progress, one line, to whoever watches."""
+
+    def __call__(self, text: str, topic: str = "") -> None:
+        """Say a step; of several in a row on one topic a log needs the first only (empty: a topic of its own)."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edges:
     """The world of one run.
@@ -160,7 +168,7 @@ class Edges:
     traffic: Callable[[bytes], Traffic]
     now: Callable[[], float]
     pause: Callable[[float], object]
-    say: Callable[[str], None]
+    say: Say
     interrupted: threading.Event
 
     def check(self) -> None:

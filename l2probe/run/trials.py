@@ -29,7 +29,8 @@ def question_trials(stage: Stage, name: str, question: Question) -> tuple[Trial,
     if not vips:
         return (_pending(stage, subject, service),)
     first = _first(stage, subject)
-    if first.replies == () and not _answered(first.exchanges or ()):
+    if first.replies == () and (stage.node_replies or not _answered(first.exchanges or ())):
+        # Nobody announces. Answers do not refute it: our kernel may remember who did when the address was another's.
         return (first,)
     places = [place for place in question.place if place is not Placement.ANY]
     trials = [first]

@@ -85,12 +85,29 @@ def settle(
         signature = [(wait.name, wait.definite) for wait in pending]
         if signature != last:
             since, last = edges.now(), signature
-        edges.say(f"Waiting for {'; '.join(map(str, pending))}.")
+        edges.say(f"Waiting for {together(pending)}.", topic(pending))
         left = min(deadline, _gives_up(pending, since)) - edges.now()
         if left <= 0:
             return pending
         live.until(_changed(waits, pending), timeout=left, interrupted=edges.interrupted)
     return ()
+
+
+def together(waits: Sequence[Wait]) -> str:
+    """Return the waits as words, those of one kind and reason together: "3 Pods: Pending"."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for wait in waits:
+        groups.setdefault((wait.kind, wait.why), []).append(wait.name)
+    return "; ".join(f"{_named(kind, names)}: {why}" for (kind, why), names in groups.items())
+
+
+def _named(kind: str, names: Sequence[str]) -> str:
+    return f"{kind} {names[0]}" if len(names) == 1 else f"{len(names)} {kind}s ({', '.join(names)})"
+
+
+def topic(waits: Sequence[Wait]) -> str:
+    """Return what the waits are about, whoever they are: their kinds and reasons."""
+    return "; ".join(sorted({f"{wait.kind}: {wait.why}" for wait in waits}))
 
 
 def _changed(

@@ -295,4 +295,7 @@ def test_lab_lists_profiles_and_faults() -> None:
     listed = json.loads(l2probe("lab", "profiles", "-o", "json").stdout)
 
     assert [each["name"] for each in listed] == list(profiles.PROFILES)
-    assert "silent-leader" in l2probe("lab", "faults").stdout
+    listed = json.loads(l2probe("lab", "faults", "-o", "json").stdout)
+    assert {"name": "silent-leader", "raises": "B07"}.items() <= listed[0].items()
+    assert listed[0]["command"] == "l2probe lab fault silent-leader"
+    assert l2probe("lab", "faults").stdout.splitlines()[0].split()[:2] == ["silent-leader", "B07"]

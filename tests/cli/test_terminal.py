@@ -33,6 +33,18 @@ def test_without_a_terminal_each_change_is_a_line() -> None:
     assert stream.getvalue() == "one\ntwo\n"
 
 
+def test_a_log_shows_a_topic_once() -> None:
+    """Three Pods that become ready one after the other are one line in a log, and an updating one on a terminal."""
+    log, terminal = io.StringIO(), Terminal()
+    for stream in (log, terminal):
+        progress = Progress(quiet=False, verbose=False, stream=stream)
+        progress("waiting for 2 Pods", "Pods")
+        progress("waiting for 1 Pod", "Pods")
+
+    assert log.getvalue() == "waiting for 2 Pods\n"
+    assert "waiting for 1 Pod" in terminal.getvalue()
+
+
 def test_a_terminal_shows_one_updating_line_and_takes_it_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """The report begins on a clean line; a long step is cut to the width."""
     monkeypatch.setenv("COLUMNS", "20")

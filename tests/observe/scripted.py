@@ -144,7 +144,7 @@ class Api:
         with self._lock:
             answers = self._answers.get(what)
             if not answers:
-                return hang if what.startswith("WATCH") else reply(b"404 page not found\n", 404)
+                return stream() if what.startswith("WATCH") else reply(b"404 page not found\n", 404)
             return answers.pop(0) if len(answers) > 1 else answers[0]
 
     def requests(self, what: str) -> list[Asked]:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from tests.real.build import OPERATOR, program
@@ -27,7 +30,6 @@ SETTINGS = {
     "enable-ipv6": "true",
     "enable-l2-announcements": "true",
     "ipam": "kubernetes",
-    "shell-sock-path": str(WORLD / "operator.sock"),
 }
 """As the ConfigMap cilium-config has them; the operator's Pod sees it as a directory with a file for each."""
 
@@ -35,17 +37,11 @@ SETTINGS = {
 @contextmanager
 def lb_ipam() -> Iterator[None]:
     """Run the operator on the control plane's machine; its kinds, and with them its objects, are deleted at the end."""
-    settings = WORLD / "cilium-config"
-    settings.mkdir(exist_ok=True)
-    for key, value in SETTINGS.items():
-        (settings / key).write_text(value)
-    argv = (str(program(OPERATOR)), f"--k8s-kubeconfig-path={KUBECONFIG}", f"--config-dir={settings}")
     env = {**os.environ, "K8S_NAMESPACE": "kube-system", "CILIUM_K8S_NAMESPACE": "kube-system"}
     with (
+        tempfile.TemporaryDirectory() as directory,
         (WORLD / "log" / "operator.log").open("ab") as log,
-        subprocess.Popen(
-            ("nsenter", f"--net={namespace('rc-cp')}", *argv), env=env, stdout=log, stderr=log
-        ) as operator,
+        subprocess.Popen(_operator(Path(directory)), env=env, stdout=log, stderr=log) as operator,
     ):
         try:
             until(lambda: succeeds("wait", "--for=condition=Established", f"crd/{POOLS}"), "Cilium's kinds", seconds=60)
@@ -53,6 +49,18 @@ def lb_ipam() -> Iterator[None]:
         finally:
             operator.kill()
             _forget()
+
+
+def _operator(directory: Path) -> tuple[str, ...]:
+    """Return the operator's command line. It leaves a socket below /run, so it gets a /run of its own."""
+    settings = directory / "config"
+    settings.mkdir()
+    for key, value in SETTINGS.items():
+        (settings / key).write_text(value)
+    kubeconfig = shutil.copy(KUBECONFIG, directory / "kubeconfig")
+    private = ("unshare", "--mount", "sh", "-c", 'mount --no-mtab -t tmpfs tmpfs /run && exec "$@"', "sh")
+    argv = (str(program(OPERATOR)), f"--k8s-kubeconfig-path={kubeconfig}", f"--config-dir={settings}")
+    return ("nsenter", f"--net={namespace('rc-cp')}", *private, *argv)
 
 
 def _forget() -> None:

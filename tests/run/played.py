@@ -67,6 +67,8 @@ class World:
     announcing_node: int = 1
     silent: bool = False
     dead: bool = False
+    remembered: bool = False
+    deaf: bool = False
     snat: bool = False
     raw_socket: bool = True
     pools: tuple[Pool, ...] | None = (Pool(name="pool", blocks=("198.51.100.40-198.51.100.79",)),)
@@ -124,9 +126,13 @@ class World:
             traffic=lambda _: FakeTraffic(self),
             now=self.now,
             pause=self.pass_time,
-            say=self.said.append,
+            say=self.say,
             interrupted=self.interrupted,
         )
+
+    def say(self, text: str, topic: str = "") -> None:
+        """Hear the progress."""
+        self.said.append(text)
 
     def vantage(self, vips: Sequence[Ip], nodes: Sequence[Node]) -> Vantage:
         """Return where we stand."""
@@ -369,7 +375,7 @@ class FakeWire:
         number = next((n for n, node in enumerate(NODES, 1) if address in node.addresses), None)
         if number is None:
             number = self.world.announcer(self.world.service_of(address))
-        if number is None:
+        if number is None or self.world.deaf:
             return []
         return [
             NeighbourReply(
@@ -442,7 +448,7 @@ class FakeTraffic:
             payload_bytes=request.payload_bytes,
             source=CLIENT,
         )
-        if world.dead or world.silent:
+        if world.dead or (world.silent and not world.remembered):
             return base
         pod = chosen or world.pods()[0]
         if world.now() < since + world.slow_datapath:

@@ -163,6 +163,27 @@ def test_a_silent_address_is_decided_quickly() -> None:
     assert world.clock - 1000.0 < 12
 
 
+def test_a_silent_address_stays_silent_although_our_kernel_remembers_it() -> None:
+    """A neighbour entry of an earlier run may still carry traffic; nobody announces all the same."""
+    ran = run(only(Question(name="source")), World(silent=True, remembered=True).edges())
+
+    (trial,) = ran.evidence.trials
+    assert trial.replies == ()
+    assert outcomes(trial) == {Outcome.ANSWERED}
+
+
+def test_on_a_deaf_interface_traffic_goes_on_by_the_claim() -> None:
+    """Where not even the nodes' own addresses are heard, silence is no reason to stop."""
+    ran = run(only(Question(name="source")), World(deaf=True).edges())
+
+    off = trials(ran, "one-source")[Placement.OFF_ANNOUNCER]
+    assert ran.evidence.node_replies == ()
+    assert off.announcer is None
+    assert off.target is not None
+    assert off.target.node != "node-1"
+    assert outcomes(off) == {Outcome.ANSWERED}
+
+
 def test_a_dead_address_is_tried_in_every_place_but_not_for_long() -> None:
     """Announced, yet nothing answers: recorded for every place."""
     world = World(dead=True)

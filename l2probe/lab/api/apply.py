@@ -5,14 +5,18 @@ Follows structured-merge-diff's Updater.Apply: merge, compare, refuse or take, t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Final
 
 from l2probe.lab.api.fieldsets import Fields, Path, compare, fields_of, granular_map, item_step, list_kind
 from l2probe.lab.api.kinds import Kind
 from l2probe.lab.api.managed import APPLY, Owner, check_conflicts, owners_of, write_owners
 from l2probe.lab.api.objects import Json, Obj, copied, now
 from l2probe.lab.api.schema import field_schema, item_schema
+
+LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def merged(live: Json, applied: Json, schema: Obj) -> Json:
@@ -71,6 +75,19 @@ def _abandoned(before: Fields, after: Fields, others: Sequence[Owner]) -> set[Pa
     return {path for path in before - after if path not in above}
 
 
+def _inherited(live: Obj, kind: Kind, manager: str) -> Fields:
+    """Return what kubectl may take over: the fields of its own earlier client-side apply, if nobody changed them since.
+
+    apimachinery pkg/util/managedfields/internal/lastappliedmanager.go.
+    """
+    text = (live.get("metadata") or {}).get("annotations", {}).get(LAST_APPLIED) if manager == "kubectl" else None
+    try:
+        last = json.loads(text or "{}")
+    except ValueError:
+        return frozenset()
+    return fields_of(last, kind.schema) - frozenset(compare(live, last, kind.schema).modified)
+
+
 def apply(live: Obj, applied: Obj, kind: Kind, *, manager: str, subresource: str, force: bool) -> Obj:
     """Return `live` with `applied` merged in and managedFields rewritten; 409 ApplyConflict unless `force`.
 
@@ -90,9 +107,9 @@ def apply(live: Obj, applied: Obj, kind: Kind, *, manager: str, subresource: str
     before = next((owner for owner in owners if owner.same(mine)), None)
     result: Obj = merged(live, applied, schema)
     difference = compare(live, result, schema)
-    if not force:
-        check_conflicts(owners, mine, difference)
     taken = difference.added | difference.modified
+    if not force:
+        check_conflicts(owners, mine, taken - _inherited(live, kind, manager))
     others = [replace(owner, fields=owner.fields - taken) for owner in owners if not owner.same(mine)]
     if before is not None:
         gone = _abandoned(before.fields, fields, others)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from l2probe.lab.api.fieldsets import Difference, Fields, Path, compare, packed, shown, unpacked
+from l2probe.lab.api.fieldsets import Fields, Path, compare, packed, shown, unpacked
 from l2probe.lab.api.kinds import Kind
 from l2probe.lab.api.objects import Json, Obj, meta, now
 from l2probe.lab.api.status import ApiError, Cause, apply_conflict
@@ -94,9 +94,8 @@ def record_update(before: Obj | None, after: Obj, kind: Kind, manager: str, subr
     write_owners(after, [*kept, fresh])
 
 
-def check_conflicts(owners: Iterable[Owner], applier: Owner, difference: Difference) -> None:
+def check_conflicts(owners: Iterable[Owner], applier: Owner, changed: set[Path]) -> None:
     """Raise 409 when the change touches fields of other managers."""
-    changed = difference.added | difference.modified
     taken = [(owner, sorted(owner.fields & changed)) for owner in owners if not owner.same(applier)]
     causes = [
         Cause("FieldManagerConflict", shown(path), f"conflict with {_named(owner)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import secrets
@@ -29,6 +30,8 @@ VERSION: Final = "v1.34.4+l2probe"
 NAMESPACES: Final = ("default", "kube-node-lease", "kube-public", "kube-system")
 CONTEXT: Final = "l2probe-lab"
 HISTORY: Final = 4096
+ROUNDS: Final = 5
+"""How often the loop turns until a closed TLS connection has told everyone."""
 
 
 class ApiServer:
@@ -80,9 +83,16 @@ class ApiServer:
         self._app.backend.logs = source
 
     async def close(self) -> None:
-        """End all watches, answer what is under way, close the sockets."""
+        """End all watches, answer what is under way, close the sockets and every connection."""
         self._app.close()
+        server = self._runner.server
+        transports = [connection.transport for connection in server.connections] if server is not None else []
         await self._runner.cleanup()
+        for transport in transports:
+            if transport is not None:
+                transport.abort()  # clients that keep connections would have TLS wait for their goodbye
+        for _ in range(ROUNDS):
+            await asyncio.sleep(0)
 
 
 def _furnish(registry: Registry, kinds: Kinds) -> None:

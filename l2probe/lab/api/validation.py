@@ -81,7 +81,7 @@ def go_type(schema: Obj) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where a walk stands: `path` for people, `place` and `struct` as Go's decoder says it (no indexes, no map keys)."""
+    """Where a walk stands: `path` for people, `place` and `struct` as Go's decoder says it (no index, no map key)."""
 
     path: str = ""
     place: str = ""

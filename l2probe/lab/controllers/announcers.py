@@ -56,8 +56,8 @@ class Announcers:
                 agent.revive()
             agent.alive = behaviour.alive
         if behaviour.alive != was.alive:
-            for service in self._plane.services:
-                self._look(key_of(service))
+            for service in self._knowledge.services:
+                self._look(service)
         self._apply()
 
     def _look(self, service: Key) -> None:

@@ -27,6 +27,7 @@ from l2probe.lab.profiles import Profile
 
 ServeLogs = Callable[[Callable[[Query], AsyncIterator[bytes]]], None]
 """Where an API server takes the source of its Pods' logs."""
+SETTLE_SECONDS = 3.0
 LAB_HOME = Path("/run/l2probe")
 """The lab's own memory file system; what is written there ends with the lab."""
 
@@ -64,12 +65,18 @@ class RunningCluster:
         UsageError when there is no such fault.
         """
         await break_(self._patient, name)
-        await self.ready()
+        await self._settle()
 
     async def heal(self) -> None:
         """Undo all faults; return when the cluster is well again."""
         await mend(self._patient)
-        await self.ready()
+        await self._settle()
+
+    async def _settle(self) -> None:
+        # A Pod that takes long to start or to end must not hold up a fault.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_SECONDS):
+                await self.ready()
 
     async def logs(self, query: Query) -> AsyncIterator[bytes]:
         """Yield what a container wrote; nothing when it never ran."""

@@ -49,6 +49,16 @@ class Place:
     changed: Callable[[ContainerState], None]
 
 
+async def _whole(starting: asyncio.Future[Process]) -> Process:
+    """Return the started process; when cancelled, let the start come to its end and kill what came of it."""
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with contextlib.suppress(LabError, OSError):
+            (await starting).signal(signal.SIGKILL)
+        raise
+
+
 class Container:
     """Runs until `stop`, or until its restart policy says that it is over."""
 
@@ -69,7 +79,8 @@ class Container:
             self._settle()
 
     def _settle(self) -> None:
-        probed = self.state.running is not None and self._spec.get("readinessProbe") is not None
+        probe = self._spec.get("readinessProbe")
+        probed = self.state.running is not None and probe is not None and not probe.get("initialDelaySeconds")
         if not probed or self.state.ready:
             self.settled.set()
 
@@ -162,8 +173,9 @@ class Container:
         writer = log.open()
         try:
             env = {"PATH": PATH, **launch.env}
-            netns = self._place.link.netns
-            return await self._place.node.spawn(launch.argv, netns=netns, env=env, binds=launch.binds, output=writer)
+            place, argv = self._place, launch.argv
+            spawned = place.node.spawn(argv, netns=place.link.netns, env=env, binds=launch.binds, output=writer)
+            return await _whole(asyncio.ensure_future(spawned))
         finally:
             os.close(writer)
 

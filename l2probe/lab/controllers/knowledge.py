@@ -85,6 +85,11 @@ class Knowledge:
                 self._slices.pop(service, None)
             self._changed((service,))
 
+    @property
+    def services(self) -> frozenset[Key]:
+        """All Services that have a lease or may get one, and those that are gone and whose lease is still there."""
+        return frozenset().union(*self._by_lease.values())
+
     def lease(self, service: Key) -> Obj | None:
         """Return the Service's Lease, or None."""
         return self._plane.leases.get(lease_key(service))

@@ -6,9 +6,10 @@ import asyncio
 import time
 from pathlib import Path
 
+from l2probe.errors import LabError
 from l2probe.lab.controllers.cache import Cache
 from l2probe.lab.controllers.client import NOT_FOUND, UNREACHABLE, ApiError
-from l2probe.lab.controllers.events import Recorder
+from l2probe.lab.controllers.events import WARNING, Happened, Recorder
 from l2probe.lab.controllers.kinds import LEASE, POD
 from l2probe.lab.controllers.logs import Log
 from l2probe.lab.controllers.objects import Key, Obj, dig, key_of, micro_timestamp, uid_of
@@ -20,6 +21,9 @@ from l2probe.lab.driver import NodeDriver
 NODE_LEASE_NAMESPACE = "kube-node-lease"
 HEARTBEAT_SECONDS = 10.0
 """How often a kubelet renews its node's Lease."""
+
+
+SANDBOX_RETRY_SECONDS = 1.0
 
 
 class Kubelet:
@@ -59,15 +63,19 @@ class Kubelet:
 
     def _start(self, pod: Obj) -> None:
         uid = uid_of(pod)
-        room = self._room / uid
-        self._runners[uid] = PodRunner(
-            self._plane,
-            self._node,
-            pod,
-            recorder=self._recorder,
-            room=room,
-            changed=lambda: self._reports.add(uid),
-        )
+        try:
+            self._runners[uid] = PodRunner(
+                self._plane,
+                self._node,
+                pod,
+                recorder=self._recorder,
+                room=self._room / uid,
+                changed=lambda: self._reports.add(uid),
+            )
+        except LabError as refused:
+            message = f"Failed to create pod sandbox: {refused}"
+            self._recorder.say(pod, Happened(reason="FailedCreatePodSandBox", message=message, kind=WARNING))
+            self._queue.add_after((key_of(pod), uid), SANDBOX_RETRY_SECONDS)
 
     async def _end(self, runner: PodRunner | None, *, grace: float) -> None:
         if runner is not None:

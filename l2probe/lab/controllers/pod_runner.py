@@ -32,7 +32,9 @@ class PodRunner:
         self._changed = changed
         self._name = str(key_of(pod))
         self.link = self._attach()
-        self._made = tuple(Container(pod, spec, self._place()) for spec in pod["spec"]["containers"])
+        host = plane.own(node.addresses)[0]
+        known = {**pod, "status": {**(pod.get("status") or {}), "hostIP": host}}
+        self._made = tuple(Container(known, spec, self._place()) for spec in pod["spec"]["containers"])
         self._tasks = tuple(plane.tasks.start(container.run()) for container in self._made)
         plane.activity.begin()
         plane.tasks.start(self._settle())

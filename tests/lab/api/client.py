@@ -12,10 +12,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from l2probe.lab.api import ApiServer, start_api
 
+Json: TypeAlias = Any
+"""Whatever a server answered."""
 FIXTURES = Path(__file__).parent / "fixtures"
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -24,7 +26,7 @@ APPLY = "application/apply-patch+yaml"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
 
-def fixture(name: str) -> Any:  # noqa: ANN401 - whatever a real server answered
+def fixture(name: str) -> Json:
     """Return a body recorded from a real server."""
     return json.loads((FIXTURES / name).read_text())
 
@@ -38,7 +40,7 @@ class Answer:
     data: bytes
 
     @property
-    def body(self) -> Any:  # noqa: ANN401 - any JSON
+    def body(self) -> Json:
         """The body as JSON."""
         return json.loads(self.data)
 
@@ -85,7 +87,11 @@ class Server:
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context, timeout=timeout)
         self.opened.append(connection)
         data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
-        base = {"Authorization": f"Bearer {self.api.token}", "User-Agent": self.agent, "Content-Type": "application/json"}
+        base = {
+            "Authorization": f"Bearer {self.api.token}",
+            "User-Agent": self.agent,
+            "Content-Type": "application/json",
+        }
         connection.request(method, path, data, {**base, **(headers or {})})
         return connection.getresponse()
 
@@ -108,7 +114,7 @@ class Server:
         """GET."""
         return self.ask("GET", path, headers={"Accept": accept})
 
-    def make(self, path: str, body: object) -> Any:  # noqa: ANN401 - the object
+    def make(self, path: str, body: object) -> Json:
         """POST and return the created object; the test fails when it was refused."""
         answer = self.ask("POST", path, body)
         assert answer.code == http.client.CREATED, answer.data
@@ -122,7 +128,7 @@ class Server:
         """Server-side apply."""
         return self.patch(f"{path}?fieldManager={manager}&force={str(force).lower()}", body, APPLY)
 
-    def watch(self, path: str) -> Iterator[Any]:
+    def watch(self, path: str) -> Iterator[Json]:
         """Open a watch; yield its events until the server ends it."""
         response = self.open("GET", path)
         assert response.status == http.client.OK, response.read()
@@ -130,7 +136,7 @@ class Server:
 
 
 @contextmanager
-def serving(home: Path, **options: Any) -> Iterator[Server]:  # noqa: ANN401 - passed on to start_api
+def serving(home: Path, **options: Json) -> Iterator[Server]:
     """Run a server in a thread of its own for as long as the block lasts."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="api", daemon=True)
@@ -158,7 +164,7 @@ SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
-def config_map(name: str, **data: str) -> dict[str, Any]:
+def config_map(name: str, **data: Json) -> dict[str, Any]:
     """Return a ConfigMap."""
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
 
@@ -188,8 +194,18 @@ def custom_kind(kind: str = "Widget", *, scope: str = "Namespaced", **version: o
             "tags": {"type": "array", "items": {"type": "string"}},
         },
     }
-    schema = {"type": "object", "required": ["spec"], "properties": {"spec": spec, "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}
-    base = {"name": "v1", "served": True, "storage": True, "subresources": {"status": {}}, "schema": {"openAPIV3Schema": schema}}
+    schema = {
+        "type": "object",
+        "required": ["spec"],
+        "properties": {"spec": spec, "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+    }
+    base = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}},
+        "schema": {"openAPIV3Schema": schema},
+    }
     names = {"kind": kind, "plural": plural, "shortNames": ["wd"]}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.lab.api.client import DEFAULT, Server, config_map, service
+from tests.lab.api.client import DEFAULT, Json, Server, config_map, service
 
 MAP = f"{DEFAULT}/configmaps/a"
 WEB = f"{DEFAULT}/services/web"
 
 
-def owners(obj: Any) -> dict[str, Any]:  # noqa: ANN401 - an object
+def owners(obj: Json) -> dict[str, Any]:
     """Return the fields of each manager."""
     return {entry["manager"]: entry["fieldsV1"] for entry in obj["metadata"].get("managedFields", ())}
 
@@ -67,7 +67,9 @@ def test_an_update_is_an_owner_too(server: Server) -> None:
     time = made["metadata"]["managedFields"][0]["time"]
     refused = server.apply(MAP, config_map("a", k="w"))
 
-    assert refused.body["message"] == f'Apply failed with 1 conflict: conflict with "tester" using v1 at {time}: .data.k'
+    assert (
+        refused.body["message"] == f'Apply failed with 1 conflict: conflict with "tester" using v1 at {time}: .data.k'
+    )
 
 
 def test_keyed_lists_are_owned_by_item(server: Server) -> None:

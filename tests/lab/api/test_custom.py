@@ -44,7 +44,10 @@ def test_custom_resources_get_defaults_and_lose_what_is_unknown(server: Server) 
         ({"size": 0}, "spec.size: Invalid value: 0: spec.size in body should be greater than or equal to 1"),
         ({"size": "big"}, 'spec.size: Invalid value: "string": spec.size in body must be of type integer: "string"'),
         ({"color": "pink"}, 'spec.color: Unsupported value: "pink": supported values: "red", "blue"'),
-        ({"tags": [1]}, 'spec.tags[0]: Invalid value: "integer": spec.tags[0] in body must be of type string: "integer"'),
+        (
+            {"tags": [1]},
+            'spec.tags[0]: Invalid value: "integer": spec.tags[0] in body must be of type string: "integer"',
+        ),
     ],
 )
 def test_the_schema_is_enforced(server: Server, spec: dict[str, Any], message: str) -> None:
@@ -60,14 +63,25 @@ def test_combinators_bounds_and_patterns(server: Server) -> None:
     fields: dict[str, Any] = {
         "cidr": {"type": "string", "pattern": r"^\d+\.\d+$", "maxLength": 5},
         "ports": {"type": "array", "maxItems": 1, "items": {"x-kubernetes-int-or-string": True}},
-        "either": {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "oneOf": [{"required": ["a"]}, {"required": ["b"]}]},
+        "either": {
+            "type": "object",
+            "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
+            "oneOf": [{"required": ["a"]}, {"required": ["b"]}],
+        },
         "maybe": {"type": "string", "nullable": True},
         "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
         "map": {"type": "object", "additionalProperties": {"type": "integer"}},
     }
     schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": fields}}}
     server.make(CRDS, custom_kind(schema={"openAPIV3Schema": schema}))
-    good = {"cidr": "1.2", "ports": ["http"], "either": {"a": "x"}, "maybe": None, "free": {"any": [1]}, "map": {"k": 1}}
+    good: dict[str, Json] = {
+        "cidr": "1.2",
+        "ports": ["http"],
+        "either": {"a": "x"},
+        "maybe": None,
+        "free": {"any": [1]},
+        "map": {"k": 1},
+    }
     bad: list[dict[str, Any]] = [
         {"cidr": "x"},
         {"cidr": "11.222"},
@@ -158,12 +172,22 @@ def test_pools_are_shown_as_recorded(server: Server) -> None:
     recorded = fixture("ippools-table.json")
     columns = [
         {"name": "Disabled", "type": "boolean", "jsonPath": ".spec.disabled"},
-        {"name": "Conflicting", "type": "string", "jsonPath": '.status.conditions[?(@.type=="cilium.io/PoolConflict")].status'},
-        {"name": "IPs Available", "type": "string", "jsonPath": '.status.conditions[?(@.type=="cilium.io/IPsAvailable")].message'},
+        {
+            "name": "Conflicting",
+            "type": "string",
+            "jsonPath": '.status.conditions[?(@.type=="cilium.io/PoolConflict")].status',
+        },
+        {
+            "name": "IPs Available",
+            "type": "string",
+            "jsonPath": '.status.conditions[?(@.type=="cilium.io/IPsAvailable")].message',
+        },
         {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
     ]
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    crd = custom_kind("CiliumLoadBalancerIPPool", scope="Cluster", name="v2", schema=schema, additionalPrinterColumns=columns)
+    crd = custom_kind(
+        "CiliumLoadBalancerIPPool", scope="Cluster", name="v2", schema=schema, additionalPrinterColumns=columns
+    )
     crd["metadata"]["name"] = "ciliumloadbalancerippools.cilium.io"
     crd["spec"]["group"] = "cilium.io"
     server.make(CRDS, crd)
@@ -181,9 +205,13 @@ def test_pools_are_shown_as_recorded(server: Server) -> None:
 
 def test_a_service_of_another_group_is_no_service(server: Server) -> None:
     """The rules of built-in kinds do not touch custom kinds of the same name."""
-    crd = custom_kind("Service", schema={"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}})
+    crd = custom_kind(
+        "Service", schema={"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    )
     server.make(CRDS, crd)
-    made = server.make("/apis/lab.test/v1/namespaces/default/services", {"metadata": {"name": "a.b"}, "spec": {"type": "odd"}})
+    made = server.make(
+        "/apis/lab.test/v1/namespaces/default/services", {"metadata": {"name": "a.b"}, "spec": {"type": "odd"}}
+    )
 
     assert made["spec"] == {"type": "odd"}
     assert server.get(f"{DEFAULT}/services/a.b").code == 404

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.lab.api.client import CORE, DEFAULT, SLICES, Server, config_map, fixture, pod, service
+from tests.lab.api.client import CORE, DEFAULT, SLICES, Json, Server, config_map, fixture, pod, service
 
 PODS = f"{DEFAULT}/pods"
 NOW = {"gracePeriodSeconds": 0}
@@ -53,7 +53,7 @@ def test_a_pod_without_a_node_or_at_its_end_goes_at_once(server: Server) -> None
     for name in ("unscheduled", "finished"):
         server.ask("DELETE", f"{PODS}/{name}")
 
-    assert gone(server, f"{PODS}/unscheduled") and gone(server, f"{PODS}/finished")
+    assert [gone(server, f"{PODS}/{name}") for name in ("unscheduled", "finished")] == [True, True]
 
 
 def test_finalizers_hold_an_object(server: Server) -> None:
@@ -63,7 +63,8 @@ def test_finalizers_hold_an_object(server: Server) -> None:
     marked = server.ask("DELETE", path).body
     more = server.patch(path, {"metadata": {"finalizers": ["lab.test/hold", "lab.test/more"]}})
 
-    assert marked["kind"] == "ConfigMap" and marked["metadata"]["deletionTimestamp"]
+    assert marked["kind"] == "ConfigMap"
+    assert marked["metadata"]["deletionTimestamp"]
     assert (more.code, "no new finalizers can be added" in more.body["message"]) == (422, True)
     server.patch(path, {"metadata": {"finalizers": None}})
     assert gone(server, path)
@@ -94,15 +95,6 @@ def test_a_collection_is_deleted_by_selector(server: Server) -> None:
 
     assert (answer["kind"], [item["metadata"]["name"] for item in answer["items"]]) == ("ConfigMapList", ["a", "b"])
     assert [gone(server, f"{DEFAULT}/configmaps/{name}") for name in "abc"] == [True, True, False]
-
-
-def wait_for(server: Server, path: str, name: str, kind: str) -> Any:  # noqa: ANN401 - the object
-    """Return the object of the first event of this type about this name."""
-    version = "0"
-    for event in server.watch(f"{path}?watch=1&fieldSelector=metadata.name={name}&timeoutSeconds=5&resourceVersion={version}"):
-        if event["type"] == kind:
-            return event["object"]
-    raise AssertionError(f"{name} was never {kind}")
 
 
 def test_a_namespace_takes_its_contents_with_it(server: Server) -> None:
@@ -165,12 +157,21 @@ def test_some_namespaces_are_immortal(server: Server) -> None:
     """The namespaces default, kube-system and kube-public may not be deleted."""
     answer = server.ask("DELETE", f"{CORE}/namespaces/kube-system")
 
-    assert (answer.code, answer.body["message"]) == (403, 'namespaces "kube-system" is forbidden: this namespace may not be deleted')
+    assert (answer.code, answer.body["message"]) == (
+        403,
+        'namespaces "kube-system" is forbidden: this namespace may not be deleted',
+    )
 
 
-def owned_slice(name: str, owner: Any, **reference: object) -> dict[str, Any]:  # noqa: ANN401 - an object
+def owned_slice(name: str, owner: Json, **reference: object) -> dict[str, Any]:
     """Return an EndpointSlice that belongs to a Service."""
-    entry = {"apiVersion": "v1", "kind": "Service", "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"], **reference}
+    entry = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+        **reference,
+    }
     return {"metadata": {"name": name, "ownerReferences": [entry]}, "addressType": "IPv4", "endpoints": []}
 
 
@@ -205,7 +206,7 @@ def test_foreground_waits_for_dependents(server: Server) -> None:
 
     assert server.get(f"{DEFAULT}/services/web").body["metadata"]["finalizers"] == ["foregroundDeletion"]
     server.patch(f"{SLICES}/web-1", {"metadata": {"finalizers": None}})
-    assert gone(server, f"{SLICES}/web-1") and gone(server, f"{DEFAULT}/services/web")
+    assert [gone(server, path) for path in (f"{SLICES}/web-1", f"{DEFAULT}/services/web")] == [True, True]
 
 
 def test_pods_can_be_bound_and_evicted(server: Server) -> None:

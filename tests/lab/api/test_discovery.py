@@ -21,7 +21,13 @@ def test_groups_and_resources(server: Server) -> None:
     core = {each["name"]: each for each in server.get("/api/v1").body["resources"]}
 
     assert server.get("/api").body["versions"] == ["v1"]
-    assert {"apps", "discovery.k8s.io", "coordination.k8s.io", "authorization.k8s.io", "apiextensions.k8s.io"} <= groups.keys()
+    assert {
+        "apps",
+        "discovery.k8s.io",
+        "coordination.k8s.io",
+        "authorization.k8s.io",
+        "apiextensions.k8s.io",
+    } <= groups.keys()
     assert (core["services"]["shortNames"], core["services"]["singularName"]) == (["svc"], "service")
     assert {"pods/log", "pods/status", "pods/binding", "pods/eviction", "services/status"} <= core.keys()
     assert core["pods/eviction"]["group"] == "policy"
@@ -30,7 +36,9 @@ def test_groups_and_resources(server: Server) -> None:
 
 def test_custom_groups_look_as_recorded(server: Server) -> None:
     """A registered kind appears in discovery with the shape of a recorded one."""
-    recorded = next(each for each in fixture("discovery-metallb-v1beta1.json")["resources"] if each["name"] == "servicel2statuses")
+    recorded = next(
+        each for each in fixture("discovery-metallb-v1beta1.json")["resources"] if each["name"] == "servicel2statuses"
+    )
     server.make(CRDS, custom_kind())
     mine = {each["name"]: each for each in server.get("/apis/lab.test/v1").body["resources"]}
 
@@ -40,7 +48,7 @@ def test_custom_groups_look_as_recorded(server: Server) -> None:
 
 
 def test_aggregated_discovery(server: Server) -> None:
-    """One request for each of /api and /apis tells everything, under exactly the content type that was asked for."""
+    """One request each for /api and /apis tells everything, under exactly the content type that was asked for."""
     server.make(CRDS, custom_kind())
     answer = server.get("/apis", accept=AGGREGATED)
     core = server.get("/api", accept=AGGREGATED).body
@@ -52,7 +60,7 @@ def test_aggregated_discovery(server: Server) -> None:
 
 
 def test_schemas_are_published(server: Server) -> None:
-    """/openapi/v3 lists the group versions; each document resolves its references and offers fieldValidation on PATCH."""
+    """/openapi/v3 lists the group versions; each document resolves its references and offers fieldValidation."""
     server.make(CRDS, custom_kind())
     paths = server.get("/openapi/v3").body["paths"]
     core = server.get(paths["api/v1"]["serverRelativeURL"]).body
@@ -60,9 +68,15 @@ def test_schemas_are_published(server: Server) -> None:
     schemas = core["components"]["schemas"]
     patch = core["paths"]["/api/v1/namespaces/{namespace}/services/{name}"]["patch"]
 
-    assert schemas["io.k8s.api.core.v1.ServiceSpec"]["properties"]["ports"]["x-kubernetes-list-map-keys"] == ["port", "protocol"]
+    assert schemas["io.k8s.api.core.v1.ServiceSpec"]["properties"]["ports"]["x-kubernetes-list-map-keys"] == [
+        "port",
+        "protocol",
+    ]
     assert "fieldValidation" in {each["name"] for each in patch["parameters"]}
-    assert custom["components"]["schemas"]["test.lab.v1.Widget"]["properties"]["spec"]["properties"]["size"]["minimum"] == 1
+    assert (
+        custom["components"]["schemas"]["test.lab.v1.Widget"]["properties"]["spec"]["properties"]["size"]["minimum"]
+        == 1
+    )
     assert server.get("/openapi/v2").code == 404
     assert [name for name in references(schemas) if name not in schemas] == []
 
@@ -80,7 +94,9 @@ def test_the_index_changes_with_what_is_served(server: Server) -> None:
     """Clients cache by the hash of a document's address: a changed definition has another one."""
     crd = server.make(CRDS, custom_kind())
     first = server.get("/openapi/v3").body["paths"]
-    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["mass"] = {"type": "integer"}
+    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["mass"] = {
+        "type": "integer"
+    }
     server.ask("PUT", f"{CRDS}/widgets.lab.test", crd)
     second = server.get("/openapi/v3").body["paths"]
 

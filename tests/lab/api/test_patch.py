@@ -10,7 +10,7 @@ from l2probe.lab.api.kinds import Kinds
 from l2probe.lab.api.patch import json_patch, merge_patch, strategic_merge
 from l2probe.lab.api.schema import resolved
 from l2probe.lab.api.status import ApiError
-from tests.lab.api.client import DEFAULT, JSON_PATCH, MERGE, STRATEGIC, Server, service
+from tests.lab.api.client import DEFAULT, JSON_PATCH, MERGE, STRATEGIC, Json, Server, service
 
 RFC_7386 = [
     ({"a": "b"}, {"a": "c"}, {"a": "c"}),
@@ -44,18 +44,22 @@ RFC_6902 = [
     ),
     ({"foo": ["all", "grass"]}, [{"op": "move", "from": "/foo/0", "path": "/foo/1"}], {"foo": ["grass", "all"]}),
     ({"a": {"b": 1}}, [{"op": "copy", "from": "/a", "path": "/c"}], {"a": {"b": 1}, "c": {"b": 1}}),
-    ({"~1": 10, "a/b": 2}, [{"op": "test", "path": "/~01", "value": 10}, {"op": "remove", "path": "/a~1b"}], {"~1": 10}),
+    (
+        {"~1": 10, "a/b": 2},
+        [{"op": "test", "path": "/~01", "value": 10}, {"op": "remove", "path": "/a~1b"}],
+        {"~1": 10},
+    ),
 ]
 
 
 @pytest.mark.parametrize(("target", "patch", "expected"), RFC_7386)
-def test_merge_patches_of_the_rfc(target: Any, patch: Any, expected: Any) -> None:
+def test_merge_patches_of_the_rfc(target: Json, patch: Json, expected: Json) -> None:
     """The test cases of RFC 7386, appendix A."""
     assert merge_patch(target, patch) == expected
 
 
 @pytest.mark.parametrize(("target", "patch", "expected"), RFC_6902)
-def test_json_patches_of_the_rfc(target: Any, patch: Any, expected: Any) -> None:
+def test_json_patches_of_the_rfc(target: Json, patch: Json, expected: Json) -> None:
     """Examples of RFC 6902, appendix A; the target itself is left alone."""
     before = repr(target)
 
@@ -76,7 +80,7 @@ def test_json_patches_of_the_rfc(target: Any, patch: Any, expected: Any) -> None
         ({"op": "add"}, 400),
     ],
 )
-def test_json_patches_that_do_not_apply(patch: Any, code: int) -> None:
+def test_json_patches_that_do_not_apply(patch: Json, code: int) -> None:
     """A malformed operation is 400, one that does not fit the object 422."""
     with pytest.raises(ApiError) as refused:
         json_patch({"a": 1, "list": []}, patch)
@@ -103,11 +107,14 @@ def containers(*names: str) -> dict[str, Any]:
         ({"containers": [{"name": "c", "image": "new"}]}, [("a", "old"), ("b", "old"), ("c", "new")]),
         ({"containers": [{"name": "a", "$patch": "delete"}]}, [("b", "old")]),
         ({"containers": [{"$patch": "replace"}, {"name": "x", "image": "new"}]}, [("x", "new")]),
-        ({"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}], "containers": []}, [("b", "old"), ("a", "old")]),
+        (
+            {"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}], "containers": []},
+            [("b", "old"), ("a", "old")],
+        ),
         ({"containers": [{"name": "a", "image": None}]}, [("a", None), ("b", "old")]),
     ],
 )
-def test_lists_merge_by_their_key(patch: Any, expected: list[tuple[str, str | None]]) -> None:
+def test_lists_merge_by_their_key(patch: Json, expected: list[tuple[str, str | None]]) -> None:
     """Containers are one list keyed by name, whatever the patch does to it."""
     result = strategic_merge(containers("a", "b"), {"spec": patch}, pod_schema())
 
@@ -115,9 +122,12 @@ def test_lists_merge_by_their_key(patch: Any, expected: list[tuple[str, str | No
 
 
 def test_primitive_lists_and_maps() -> None:
-    """Finalizers merge, deletions from primitive lists work, $patch: replace empties a map, $retainKeys drops the rest."""
+    """Finalizers merge and can be deleted one by one, $patch replaces a map, $retainKeys drops the rest."""
     schema = pod_schema()
-    live = {"metadata": {"finalizers": ["a/a", "b/b"], "labels": {"x": "y"}}, "spec": {"dnsPolicy": "Default", "hostname": "h"}}
+    live = {
+        "metadata": {"finalizers": ["a/a", "b/b"], "labels": {"x": "y"}},
+        "spec": {"dnsPolicy": "Default", "hostname": "h"},
+    }
     grown = strategic_merge(live, {"metadata": {"finalizers": ["b/b", "c/c"]}}, schema)
     shrunk = strategic_merge(live, {"metadata": {"$deleteFromPrimitiveList/finalizers": ["a/a"]}}, schema)
     emptied = strategic_merge(live, {"metadata": {"labels": {"$patch": "replace", "z": "1"}}}, schema)
@@ -145,7 +155,9 @@ def test_a_selector_can_be_replaced_by_every_kind_of_patch(server: Server) -> No
         server.patch(path, {"spec": {"selector": {"app": "db"}}}, MERGE).body["spec"]["selector"],
         server.patch(path, {"spec": {"selector": {"tier": None}}}, MERGE).body["spec"]["selector"],
         server.patch(path, {"spec": {"selector": {"zone": "a"}}}, STRATEGIC).body["spec"]["selector"],
-        server.patch(path, [{"op": "replace", "path": "/spec/selector", "value": {"x": "y"}}], JSON_PATCH).body["spec"]["selector"],
+        server.patch(path, [{"op": "replace", "path": "/spec/selector", "value": {"x": "y"}}], JSON_PATCH).body["spec"][
+            "selector"
+        ],
     ]
 
     assert selectors == [{"app": "db", "tier": "front"}, {"app": "db"}, {"app": "db", "zone": "a"}, {"x": "y"}]

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.lab.api.client import CORE, DEFAULT, LEASES, SLICES, Server, config_map, fixture, pod, service
+from tests.lab.api.client import CORE, DEFAULT, LEASES, SLICES, Json, Server, config_map, fixture, pod, service
 
 STRANGE = {**service("web"), "spec": {**service("web")["spec"], "colour": "red"}}
 
 
 def test_unknown_fields_are_refused_warned_of_or_dropped(server: Server) -> None:
-    """FieldValidation Strict answers 400, Warn (the default) a Warning header, Ignore nothing; the field is never stored."""
+    """Strict answers 400, Warn (the default) a Warning header, Ignore nothing; the field is never stored."""
     path = f"{DEFAULT}/services"
     strict = server.ask("POST", f"{path}?fieldValidation=Strict", STRANGE)
     warned = server.ask("POST", f"{path}?dryRun=All", STRANGE)
@@ -40,18 +40,34 @@ def test_strict_patches_are_refused_too(server: Server) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "words"),
     [
-        ("services", service(ports=[{"port": "http"}]), "cannot unmarshal string into Go struct field ServicePort.spec.ports.port of type int32"),
-        ("services", service(ports={"port": 80}), "cannot unmarshal object into Go struct field ServiceSpec.spec.ports of type []v1.ServicePort"),
-        ("services", service(selector="app"), "cannot unmarshal string into Go struct field ServiceSpec.spec.selector of type map[string]string"),
+        (
+            "services",
+            service(ports=[{"port": "http"}]),
+            "cannot unmarshal string into Go struct field ServicePort.spec.ports.port of type int32",
+        ),
+        (
+            "services",
+            service(ports={"port": 80}),
+            "cannot unmarshal object into Go struct field ServiceSpec.spec.ports of type []v1.ServicePort",
+        ),
+        (
+            "services",
+            service(selector="app"),
+            "cannot unmarshal string into Go struct field ServiceSpec.spec.selector of type map[string]string",
+        ),
         ("services", service(publishNotReadyAddresses="yes"), "of type bool"),
         ("services", service(ports=[{"port": 99999999999}]), "cannot unmarshal number 99999999999 into"),
         ("services", service(ports=[{"port": 80, "targetPort": True}]), "cannot unmarshal bool into"),
-        ("configmaps", config_map("a", k=1), "cannot unmarshal number into Go struct field ConfigMap.data of type string"),  # type: ignore[arg-type]
+        (
+            "configmaps",
+            config_map("a", k=1),
+            "cannot unmarshal number into Go struct field ConfigMap.data of type string",
+        ),
         ("secrets", {"metadata": {"name": "a"}, "data": {"k": "not base64"}}, "illegal base64 data"),
         ("pods", {"metadata": {"name": "a", "creationTimestamp": "yesterday"}, "spec": {}}, 'parsing time "yesterday"'),
     ],
 )
-def test_wrong_types_are_refused_in_go_words(server: Server, path: str, body: Any, words: str) -> None:
+def test_wrong_types_are_refused_in_go_words(server: Server, path: str, body: Json, words: str) -> None:
     """A value of the wrong type answers 400 with the words of Go's decoder."""
     answer = server.ask("POST", f"{DEFAULT}/{path}", body)
 
@@ -61,8 +77,12 @@ def test_wrong_types_are_refused_in_go_words(server: Server, path: str, body: An
 def test_lease_times_need_microseconds(server: Server) -> None:
     """MicroTime without exactly six digits answers 400, as Go's parser does; with them it is stored as it is."""
     spec = {"holderIdentity": "node-1", "leaseDurationSeconds": 15}
-    wrong = server.ask("POST", LEASES, {"metadata": {"name": "a"}, "spec": {**spec, "renewTime": "2026-11-23T10:00:00Z"}})
-    right = server.make(LEASES, {"metadata": {"name": "a"}, "spec": {**spec, "renewTime": "2026-11-23T10:00:00.123456Z"}})
+    wrong = server.ask(
+        "POST", LEASES, {"metadata": {"name": "a"}, "spec": {**spec, "renewTime": "2026-11-23T10:00:00Z"}}
+    )
+    right = server.make(
+        LEASES, {"metadata": {"name": "a"}, "spec": {**spec, "renewTime": "2026-11-23T10:00:00.123456Z"}}
+    )
 
     assert (wrong.code, right["spec"]["renewTime"]) == (400, "2026-11-23T10:00:00.123456Z")
 
@@ -71,7 +91,10 @@ def test_nulls_are_no_values(server: Server) -> None:
     """A null field is as good as none; the classic `creationTimestamp: null` of manifests is harmless."""
     made = server.make(
         f"{DEFAULT}/pods",
-        {"metadata": {"name": "a", "creationTimestamp": None, "labels": None}, "spec": {**pod()["spec"], "hostname": None}},
+        {
+            "metadata": {"name": "a", "creationTimestamp": None, "labels": None},
+            "spec": {**pod()["spec"], "hostname": None},
+        },
     )
 
     assert "hostname" not in made["spec"]
@@ -79,7 +102,7 @@ def test_nulls_are_no_values(server: Server) -> None:
 
 
 def test_the_defaults_of_a_pod(server: Server) -> None:
-    """A recorded Pod, made again from what its author wrote, gets the same spec (but for the token volume) and container."""
+    """A recorded Pod, made again from what its author wrote, gets the same spec but for the token volume."""
     recorded = next(each for each in fixture("pods.json")["items"] if each["metadata"]["name"] == "unschedulable")
     applied = json.loads(recorded["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"])
     applied["metadata"]["namespace"] = "default"
@@ -96,8 +119,14 @@ def test_the_defaults_of_a_pod(server: Server) -> None:
         ({"containers": []}, "spec.containers: Required value"),
         ({"containers": [{"name": "a"}]}, "spec.containers[0].image: Required value"),
         ({"containers": [{"name": "A", "image": "x"}]}, "a lowercase RFC 1123 label must consist of"),
-        ({"containers": [{"name": "a", "image": "x"}, {"name": "a", "image": "x"}]}, 'spec.containers[1].name: Duplicate value: "a"'),
-        ({"containers": [{"name": "a", "image": "x", "volumeMounts": [{"name": "v", "mountPath": "/v"}]}]}, 'volumeMounts[0].name: Not found: "v"'),
+        (
+            {"containers": [{"name": "a", "image": "x"}, {"name": "a", "image": "x"}]},
+            'spec.containers[1].name: Duplicate value: "a"',
+        ),
+        (
+            {"containers": [{"name": "a", "image": "x", "volumeMounts": [{"name": "v", "mountPath": "/v"}]}]},
+            'volumeMounts[0].name: Not found: "v"',
+        ),
         ({"restartPolicy": "Sometimes"}, 'supported values: "Always", "OnFailure", "Never"'),
     ],
 )
@@ -114,8 +143,12 @@ def test_a_running_pod_can_hardly_be_changed(server: Server) -> None:
     path = f"{DEFAULT}/pods/a"
     codes = [
         server.patch(path, {"metadata": {"labels": {"a": "b"}}}).code,
-        server.patch(path, [{"op": "replace", "path": "/spec/containers/0/image", "value": "new"}], "application/json-patch+json").code,
-        server.patch(path, [{"op": "add", "path": "/spec/containers/0/command", "value": ["sh"]}], "application/json-patch+json").code,
+        server.patch(
+            path, [{"op": "replace", "path": "/spec/containers/0/image", "value": "new"}], "application/json-patch+json"
+        ).code,
+        server.patch(
+            path, [{"op": "add", "path": "/spec/containers/0/command", "value": ["sh"]}], "application/json-patch+json"
+        ).code,
         server.patch(path, {"spec": {"nodeName": "node-2"}}).code,
     ]
 
@@ -134,7 +167,11 @@ def test_other_kinds_have_rules_too(server: Server) -> None:
         (f"{DEFAULT}/configmaps", config_map("Caps"), "a lowercase RFC 1123 subdomain must consist of"),
         (f"{DEFAULT}/configmaps", {"metadata": {}}, "metadata.name: Required value: name or generateName is required"),
         (f"{DEFAULT}/configmaps", {"metadata": {"name": "a", "labels": {"a b": "c"}}}, "name part must consist of"),
-        (f"{CORE}/nodes", {"metadata": {"name": "n"}, "spec": {"taints": [{"key": "a", "effect": "Never"}]}}, "supported values"),
+        (
+            f"{CORE}/nodes",
+            {"metadata": {"name": "n"}, "spec": {"taints": [{"key": "a", "effect": "Never"}]}},
+            "supported values",
+        ),
         (f"{CORE}/namespaces", {"metadata": {"name": "a.b"}}, "a lowercase RFC 1123 label must consist of"),
     ]
     for path, body, words in refusals:

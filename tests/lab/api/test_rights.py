@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from tests.lab.api.client import CORE, DEFAULT, Server, fixture
+from tests.lab.api.client import CORE, DEFAULT, Json, Server, fixture
 
 ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 RULES = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
 WHOAMI = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 
-def review(server: Server, **attributes: str) -> Any:  # noqa: ANN401 - a review
+def review(server: Server, **attributes: str) -> Json:
     """Ask for one right."""
-    return server.make(ACCESS, {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": attributes}})
+    return server.make(
+        ACCESS,
+        {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        },
+    )
 
 
 def test_everything_is_allowed_until_it_is_not(server: Server) -> None:
@@ -25,7 +30,9 @@ def test_everything_is_allowed_until_it_is_not(server: Server) -> None:
     server.api.restrict(("create", "", "services"), allowed=True)
 
     recorded = [fixture(f"ssar-{who}-create-services.json") for who in ("admin", "limited")]
-    assert [(each["spec"], each["status"]) for each in (allowed, denied)] == [(each["spec"], each["status"]) for each in recorded]
+    assert [(each["spec"], each["status"]) for each in (allowed, denied)] == [
+        (each["spec"], each["status"]) for each in recorded
+    ]
     assert review(server, **wanted)["status"]["allowed"] is True
 
 
@@ -39,7 +46,11 @@ def test_patterns_and_subresources(server: Server) -> None:
         "log": review(server, verb="get", resource="pods", subresource="log"),
     }
 
-    assert {name: each["status"]["allowed"] for name, each in asked.items()} == {"leases": False, "pods": True, "log": False}
+    assert {name: each["status"]["allowed"] for name, each in asked.items()} == {
+        "leases": False,
+        "pods": True,
+        "log": False,
+    }
     assert server.get("/apis/coordination.k8s.io/v1/leases").code == 403
     assert server.get(f"{DEFAULT}/pods/x/log").code == 403
 

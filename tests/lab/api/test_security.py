@@ -32,7 +32,11 @@ def spec(container: dict[str, Any] | None = None, **more: object) -> dict[str, A
             'hostPath volumes (volume "h")',
             'restricted volume types (volume "h" uses restricted volume type "hostPath")',
         ),
-        (spec(hostNetwork=True, hostPID=True), "host namespaces (hostNetwork=true, hostPID=true)", "host namespaces (hostNetwork=true, hostPID=true)"),
+        (
+            spec(hostNetwork=True, hostPID=True),
+            "host namespaces (hostNetwork=true, hostPID=true)",
+            "host namespaces (hostNetwork=true, hostPID=true)",
+        ),
         (
             spec({"ports": [{"containerPort": 80, "hostPort": 80}]}),
             'hostPort (container "a" uses hostPort 80)',
@@ -89,8 +93,13 @@ def test_warn_lets_pass_and_warns(server: Server) -> None:
     refused = server.ask("POST", f"{CORE}/namespaces/mild/pods", pod("b", hostNetwork=True))
 
     assert passed.code == 201
-    assert passed.warnings[0].startswith('would violate PodSecurity "restricted:latest": allowPrivilegeEscalation != false')
-    assert (refused.code, 'violates PodSecurity "baseline:v1.30": host namespaces' in refused.body["message"]) == (403, True)
+    assert passed.warnings[0].startswith(
+        'would violate PodSecurity "restricted:latest": allowPrivilegeEscalation != false'
+    )
+    assert (refused.code, 'violates PodSecurity "baseline:v1.30": host namespaces' in refused.body["message"]) == (
+        403,
+        True,
+    )
 
 
 def test_a_pod_needs_its_account(server: Server) -> None:

@@ -88,11 +88,13 @@ def test_addresses_and_ports_survive_an_update(server: Server) -> None:
 
 
 def test_no_node_ports_when_none_are_wanted(server: Server) -> None:
-    """AllocateLoadBalancerNodePorts false, ClusterIP and headless Services have none; ExternalName has no address either."""
+    """Without allocation, ClusterIP and headless Services have none; ExternalName has no address either."""
     bare = server.make(PATH, service("bare", allocateLoadBalancerNodePorts=False))["spec"]
     inner = server.make(PATH, service("inner", type="ClusterIP"))["spec"]
     headless = server.make(PATH, service("headless", type="ClusterIP", clusterIP="None"))["spec"]
-    alias = server.make(PATH, service("alias", type="ExternalName", externalName="example.org", ports=None, selector=None))["spec"]
+    alias = server.make(
+        PATH, service("alias", type="ExternalName", externalName="example.org", ports=None, selector=None)
+    )["spec"]
 
     assert all("nodePort" not in spec["ports"][0] for spec in (bare, inner, headless))
     assert headless["clusterIPs"] == ["None"]
@@ -156,7 +158,10 @@ def test_becoming_internal_gives_everything_back(server: Server) -> None:
 
     assert inner.code == 200, inner.body
     assert "nodePort" not in inner.body["spec"]["ports"][0]
-    assert not {"externalTrafficPolicy", "healthCheckNodePort", "allocateLoadBalancerNodePorts"} & inner.body["spec"].keys()
+    assert (
+        not {"externalTrafficPolicy", "healthCheckNodePort", "allocateLoadBalancerNodePorts"}
+        & inner.body["spec"].keys()
+    )
     assert inner.body["status"] == {"loadBalancer": {}}
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from tests.lab.api.client import CORE, DEFAULT, FIXTURES, Server, config_map, custom_kind, fixture, pod, service
+from tests.lab.api.client import CORE, DEFAULT, FIXTURES, Json, Server, config_map, custom_kind, fixture, pod, service
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
-def put_in_my_name(body: Any) -> Any:  # noqa: ANN401 - a Status
+def put_in_my_name(body: Json) -> Json:
     """Return a recorded refusal as if the lab's user had received it."""
     body["message"] = body["message"].replace('"limited"', '"kubernetes-admin"')
     return body
@@ -103,7 +101,9 @@ def test_strangers_are_turned_away(server: Server) -> None:
     for header in ({"Authorization": ""}, {"Authorization": "Bearer nonsense"}):
         answer = server.ask("GET", f"{CORE}/pods", headers=header)
         assert (answer.code, answer.body["reason"]) == (401, "Unauthorized")
-        assert [server.ask("GET", path, headers=header).code for path in ("/readyz", "/livez", "/healthz", "/version")] == [200] * 4
+        assert [
+            server.ask("GET", path, headers=header).code for path in ("/readyz", "/livez", "/healthz", "/version")
+        ] == [200] * 4
 
 
 def test_what_is_no_method_is_refused(server: Server) -> None:

@@ -11,7 +11,7 @@ from l2probe.lab.api.jsonpath import found
 from l2probe.lab.api.kinds import Kinds
 from l2probe.lab.api.printers import human
 from l2probe.lab.api.tables import Form, table
-from tests.lab.api.client import CORE, DEFAULT, LEASES, SLICES, TABLE, Server, config_map, fixture, pod, service
+from tests.lab.api.client import CORE, DEFAULT, LEASES, SLICES, TABLE, Json, Server, config_map, fixture, pod, service
 
 
 def cells(plural: str, objects: list[dict[str, Any]], group: str = "") -> list[list[Any]]:
@@ -27,7 +27,7 @@ def without(rows: list[list[Any]], *columns: int) -> list[list[Any]]:
 
 
 def test_recorded_pods_look_as_recorded() -> None:
-    """READY, STATUS, IP and NODE of a running, crashing, missing, unready and unscheduled Pod; RESTARTS but for the age."""
+    """A running, crashing, missing, unready and unscheduled Pod look the same, but for the ages."""
     recorded = fixture("pods-table.json")
     mine = cells("pods", fixture("pods.json")["items"])
     theirs = [row["cells"] for row in recorded["rows"]]
@@ -110,7 +110,10 @@ def test_other_kinds(server: Server) -> None:
     """Nodes, leases, slices, namespaces, events, maps and workloads show what an operator looks for."""
     conditions = [{"type": "Ready", "status": "True"}]
     addresses = [{"type": "InternalIP", "address": "198.51.100.11"}]
-    node = {"metadata": {"name": "node-1", "labels": {"node-role.kubernetes.io/control-plane": ""}}, "spec": {"unschedulable": True}}
+    node = {
+        "metadata": {"name": "node-1", "labels": {"node-role.kubernetes.io/control-plane": ""}},
+        "spec": {"unschedulable": True},
+    }
     server.make(f"{CORE}/nodes", {**node, "status": {"conditions": conditions, "addresses": addresses}})
     server.make(LEASES, {"metadata": {"name": "leader"}, "spec": {"holderIdentity": "node-1"}})
     endpoints = [{"addresses": [f"10.0.0.{n}"]} for n in range(5)]
@@ -149,7 +152,10 @@ def test_rows_carry_what_was_asked_for(server: Server) -> None:
     server.make(f"{DEFAULT}/services", service("web"))
     path = f"{DEFAULT}/services/web"
     rows = {
-        include: server.get(f"{path}?includeObject={include}", accept=TABLE).body["rows"][0].get("object", {}).get("kind")
+        include: server.get(f"{path}?includeObject={include}", accept=TABLE)
+        .body["rows"][0]
+        .get("object", {})
+        .get("kind")
         for include in ("", "None", "Metadata", "Object")
     }
 
@@ -170,7 +176,7 @@ def test_rows_carry_what_was_asked_for(server: Server) -> None:
         ("][", None),
     ],
 )
-def test_paths_of_printer_columns(path: str, expected: Any) -> None:  # noqa: ANN401 - a cell
+def test_paths_of_printer_columns(path: str, expected: Json) -> None:
     """The JSONPath that CRD authors write in additionalPrinterColumns."""
     obj = {
         "metadata": {"annotations": {"lab.test/x": "yes"}},

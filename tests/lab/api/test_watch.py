@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import threading
-from typing import Any
 
 import pytest
 
-from tests.lab.api.client import CORE, DEFAULT, MERGE, TABLE, Server, config_map, fixture, service
+from tests.lab.api.client import CORE, DEFAULT, FIXTURES, MERGE, TABLE, Json, Server, config_map, fixture, service
 
 MAPS = f"{DEFAULT}/configmaps"
 OTHERS = "fieldSelector=metadata.name!=kube-root-ca.crt"
 
 
-def seen(event: Any) -> tuple[str, str]:  # noqa: ANN401 - a watch event
+def seen(event: Json) -> tuple[str, str]:
     """Return type and name."""
     return event["type"], event["object"]["metadata"].get("name", "")
 
@@ -93,7 +94,9 @@ def test_a_watch_ends_when_it_was_told_to(server: Server) -> None:
 
     assert [event["type"] for event in events] == ["ADDED", "BOOKMARK"]
     assert events[1]["object"]["kind"] == "ConfigMap"
-    assert int(events[1]["object"]["metadata"]["resourceVersion"]) >= int(events[0]["object"]["metadata"]["resourceVersion"])
+    assert int(events[1]["object"]["metadata"]["resourceVersion"]) >= int(
+        events[0]["object"]["metadata"]["resourceVersion"]
+    )
 
 
 def test_the_end_of_the_initial_events_is_marked(server: Server) -> None:
@@ -122,8 +125,6 @@ def test_tables_are_watched_too(server: Server) -> None:
     server.make(f"{DEFAULT}/services", service("web"))
     status = {"status": {"loadBalancer": {"ingress": [{"ip": "198.51.100.40"}]}}}
     server.ask("PATCH", f"{DEFAULT}/services/web/status", status, headers={"Content-Type": MERGE})
-    import json
-
     tables = [json.loads(response.readline())["object"] for _ in range(2)]
 
     assert [table["rows"][0]["cells"][3] for table in tables] == ["<pending>", "198.51.100.40"]
@@ -132,25 +133,19 @@ def test_tables_are_watched_too(server: Server) -> None:
 
 def test_an_address_that_is_given_looks_as_recorded(server: Server) -> None:
     """The events of a Service that gets its address have the recorded types and status."""
-    lines = (server.home, fixture_lines("watch-services-address-given.jsonl"))[1]
-    recorded = [event for event in lines if event["object"]["metadata"]["name"] == "ok-cluster"]
+    lines = (FIXTURES / "watch-services-address-given.jsonl").read_text().splitlines()
+    recorded = [event for event in map(json.loads, lines) if event["object"]["metadata"]["name"] == "ok-cluster"]
     events = server.watch(f"{DEFAULT}/services?watch=1&fieldSelector=metadata.name=ok-cluster&timeoutSeconds=5")
     server.make(f"{DEFAULT}/services", service("ok-cluster"))
     server.patch(f"{DEFAULT}/services/ok-cluster/status", {"status": recorded[-1]["object"]["status"]})
     mine = [next(events) for _ in range(2)]
 
     assert [event["type"] for event in mine] == ["ADDED", "MODIFIED"]
-    assert [event["object"]["status"] for event in mine] == [recorded[0]["object"]["status"], recorded[-1]["object"]["status"]]
+    assert [event["object"]["status"] for event in mine] == [
+        recorded[0]["object"]["status"],
+        recorded[-1]["object"]["status"],
+    ]
     assert mine[0]["object"]["kind"] == recorded[0]["object"]["kind"]
-
-
-def fixture_lines(name: str) -> list[Any]:
-    """Return the recorded watch events."""
-    import json
-
-    from tests.lab.api.client import FIXTURES
-
-    return [json.loads(line) for line in (FIXTURES / name).read_text().splitlines()]
 
 
 def test_many_watchers_hear_the_same(server: Server) -> None:
@@ -175,8 +170,6 @@ def test_many_watchers_hear_the_same(server: Server) -> None:
 
 def test_closing_the_server_ends_its_watches(server: Server) -> None:
     """A watch does not keep a closing server waiting: its stream ends."""
-    import asyncio
-
     events = server.watch(f"{MAPS}?watch=1&resourceVersion=1")
     asyncio.run_coroutine_threadsafe(server.api.close(), server.loop).result(5)
     for event in events:
@@ -189,5 +182,9 @@ def test_recorded_namespaces_die_like_ours(server: Server) -> None:
     server.make(f"{CORE}/namespaces", {"metadata": {"name": "l2fix"}})
     answer = server.ask("DELETE", f"{CORE}/namespaces/l2fix").body
 
-    assert (answer["kind"], answer["spec"], answer["status"]) == (recorded["kind"], recorded["spec"], recorded["status"])
+    assert (answer["kind"], answer["spec"], answer["status"]) == (
+        recorded["kind"],
+        recorded["spec"],
+        recorded["status"],
+    )
     assert answer["metadata"].keys() == recorded["metadata"].keys()

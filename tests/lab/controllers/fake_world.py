@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+from l2probe.errors import LabError
 from l2probe.lab.driver import Frontend, PodLink, World
 
 
@@ -46,6 +47,7 @@ class FakeNode:
         self.programmed = 0
         self.dropped: frozenset[str] = frozenset()
         self.attached: list[str] = []
+        self.full = 0
         self.detached: list[str] = []
         self.processes: list[FakeProcess] = []
         self.started: dict[tuple[str, ...], FakeProcess] = {}
@@ -72,6 +74,9 @@ class FakeNode:
 
     def attach_pod(self, name: str) -> PodLink:
         """See the driver. The addresses are loopback ones, so that probes reach what the test starts."""
+        if self.full:
+            self.full -= 1
+            raise LabError("no address is free.")
         self.attached.append(name)
         host = 10 + len(self.attached)
         addresses = (

@@ -13,7 +13,7 @@ from l2probe.lab.api import ApiServer, start_api
 from l2probe.lab.controllers import RunningCluster, start_cluster
 from l2probe.lab.controllers.cache import Cache
 from l2probe.lab.controllers.client import Client
-from l2probe.lab.controllers.kinds import LEASE, POD, SERVICE, Kind
+from l2probe.lab.controllers.kinds import EVENT, LEASE, POD, SERVICE, Kind
 from l2probe.lab.controllers.objects import Key, Obj
 from l2probe.lab.profiles import DEFAULT, PROFILES
 from tests.lab.controllers.fake_world import FakeWorld
@@ -131,6 +131,16 @@ async def again(lab: Lab) -> AsyncIterator[RunningCluster]:
     finally:
         await cluster.close()
         world.close()
+
+
+async def events(lab: Lab, name: str, *reasons: str) -> dict[str, Obj]:
+    """Return the Events about a Pod by reason, once there is one for each of these."""
+
+    def about(cache: Cache) -> dict[str, Obj] | None:
+        found = {event["reason"]: event for event in cache if event["involvedObject"]["name"] == name}
+        return found if set(reasons) <= set(found) else None
+
+    return await lab.until(EVENT, about) or {}
 
 
 def service(

@@ -161,8 +161,12 @@ def test_a_fault_breaks_and_healing_mends(name: str) -> None:
             await lab.lease("web", lambda lease: time.time() - moment_of(lease["spec"]["renewTime"]) < 15, "shop")
             await lab.cluster.ready()
 
+            held = [
+                lease for lease in (await lab.client.list(LEASE, "kube-system"))[0] if lease["spec"]["holderIdentity"]
+            ]
             assert vips(await lab.addressed("web", "shop")) == addresses
             assert state(lab.world) == before
+            assert {lease["metadata"]["name"].rpartition("-")[2] for lease in held} == {"api", "web"}
 
     asyncio.run(law())
 

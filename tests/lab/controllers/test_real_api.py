@@ -76,9 +76,11 @@ async def answering(url: str, authority: Path) -> Client:
     async with asyncio.timeout(60):
         while True:
             await asyncio.sleep(0.2)
-            if not authority.exists():
+            try:
+                ca_pem = await asyncio.to_thread(authority.read_bytes)
+            except FileNotFoundError:
                 continue
-            client = Client(url=url, token="secret", ca_pem=authority.read_bytes())
+            client = Client(url=url, token="secret", ca_pem=ca_pem)
             try:
                 await client.get(NAMESPACE, Key("", "kube-system"))
             except (ApiError, *UNREACHABLE):
@@ -99,7 +101,7 @@ async def real(room: Path, profile: str) -> AsyncIterator[tuple[RunningCluster, 
         stack.push_async_callback(client.close)
         world = FakeWorld()
         stack.callback(world.close)
-        authority = (room / "apiserver.crt").read_bytes()
+        authority = await asyncio.to_thread((room / "apiserver.crt").read_bytes)
         cluster = await start_cluster(
             url=url,
             token="secret",
@@ -115,9 +117,13 @@ async def real(room: Path, profile: str) -> AsyncIterator[tuple[RunningCluster, 
 
 async def gone(client: Client, namespace: str) -> None:
     """Wait until the namespace is gone."""
+    items, since = await client.list(NAMESPACE)
+    if namespace not in {item["metadata"]["name"] for item in items}:
+        return
     async with asyncio.timeout(30):
-        while namespace in {item["metadata"]["name"] for item in (await client.list(NAMESPACE))[0]}:
-            await asyncio.sleep(0.05)
+        async for event in client.watch(NAMESPACE, since):
+            if (event["type"], event["object"]["metadata"].get("name")) == ("DELETED", namespace):
+                return
 
 
 @pytest.mark.parametrize("profile", ["cilium-1.19-dsr", "cilium-1.20.2-snat"])

@@ -8,7 +8,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -44,7 +44,7 @@ def run(script: str, *, timeout: float = 60) -> subprocess.CompletedProcess[str]
 
 
 @contextlib.contextmanager
-def started(script: str, *, start_new_session: bool = True) -> Iterator[subprocess.Popen[str]]:
+def started(script: str, *, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
     """Run a script in the background; kill it in the end if it still runs."""
     with subprocess.Popen(
         (*PREFIX, HEAD + script),
@@ -53,7 +53,8 @@ def started(script: str, *, start_new_session: bool = True) -> Iterator[subproce
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        start_new_session=start_new_session,
+        start_new_session=True,
+        env={**os.environ, **(env or {})},
     ) as process:
         try:
             yield process

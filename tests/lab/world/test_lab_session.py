@@ -121,6 +121,22 @@ print(json.dumps({"broken": broken, "healed": session.status().faults, "refused"
     assert str(seen["refused"]).startswith("The lab has no fault 'gremlins'. It has silent-leader,")
 
 
+def test_two_who_come_at_once_get_one_lab() -> None:
+    """Of two simultaneous `up` one boots the lab, the other waits for it; both return the same."""
+    seen = facts("""
+heard, told = os.pipe()
+child = os.fork()
+lab = session.up("cilium-1.19-dsr", [])
+if not child:
+    os.write(told, json.dumps([lab.pid, lab.started]).encode())
+    os._exit(0)
+other = json.loads(os.read(heard, 999))
+print(json.dumps({"same": lab.pid == other[0], "started": sorted([lab.started, other[1]]), "down": session.down()}))
+""")
+
+    assert seen == {"same": True, "started": [False, True], "down": True}
+
+
 @pytest.mark.parametrize("victim", ["pid", "holder"])
 def test_a_killed_lab_is_simply_not_there(victim: str) -> None:
     """After kill -9 of either of its first processes nobody is left, status is None and up boots a new one."""
@@ -186,7 +202,8 @@ def other(script):
     return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env={{"PYTHONPATH": {str(ROOT)!r}}})
 async def serve():
     async def status(_): return {{"secret": 1}}
-    await control.serve(control.listen(), {{"status": status}})
+    from l2probe.lab import serving
+    await serving.serve(control.listen(), {{"status": status}})
     knock = other({KNOCK!r})
     theirs = (await asyncio.to_thread(knock.communicate))[0]
     ours = await asyncio.to_thread(control.ask, "status")
