@@ -317,12 +317,13 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One question put to one of our own Services with its backend in one place.
+    """One question put to one Service with its backend in one place.
 
     `target` is the only Pod the Service pointed at (None: all of them). `announcer`: the node that the wire showed when
     the target was chosen. `observed_seconds`: how long the wire was watched after the Service pointed at the target;
     `settled`: the cluster demonstrably had its chance to react in that time (for Cilium: the same holder renewed its
-    lease after the change, or another took it).
+    lease after the change, or another took it). `own` False: a Service of the user's, to which we hold no secret; then
+    an established connection counts as answered and proves nothing about who answered.
     """
 
     name: str
@@ -337,6 +338,7 @@ class Trial:
     observed_seconds: float = 0.0
     settled: bool = False
     obstacle: str | None = None
+    own: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,7 +346,8 @@ class Evidence:
     """All that was observed. From here on there is no I/O and no clock.
 
     `node_replies`: answers to who-has for the nodes' own addresses, which map MACs to nodes and show that the interface
-    can hear at all. `required`: capabilities without which the user calls the cluster broken.
+    can hear at all. `required`: capabilities without which the user calls the cluster broken. `command`: the flow that
+    observed ("run", "diagnose").
     """
 
     cluster: Cluster
@@ -354,6 +357,7 @@ class Evidence:
     flows: tuple[Flow, ...] = ()
     required: tuple[str, ...] = ()
     suites: tuple[str, ...] = ()
+    command: str = "run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

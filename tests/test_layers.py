@@ -23,7 +23,9 @@ ALLOWED = {
     "observe": {"model", "errors", "announcers"},
     "lab": {"model", "errors"},
     "run": {"model", "errors", "judge", "suites", "workload", "announcers", "observe"},
-    "cli": {"model", "errors", "judge", "suites", "workload", "report", "observe", "lab", "run"},
+    "diagnose": {"model", "errors", "judge", "announcers", "observe"},
+    "diff": {"model", "errors", "judge"},
+    "cli": {"model", "errors", "judge", "suites", "workload", "report", "observe", "lab", "run", "diagnose", "diff"},
 }
 
 # Each foreign library is imported here and nowhere else.

@@ -24,6 +24,7 @@ COULD_NOT_TELL = 2
 
 COMMANDS = {
     "run": "Prove announcer, reachability, client address and policy Local.",
+    "diagnose": "Find out what is wrong with existing Services; changes nothing.",
     "judge": "Judge the evidence in saved JSON reports again, offline.",
     "explain": "Explain a finding: symptom, cause, evidence, fix.",
     "cleanup": "Remove what interrupted runs left in the cluster.",

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import click
 
-from l2probe.suites import REQUIRABLE
 from l2probe.workload.manifests import Toleration
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -109,6 +108,8 @@ def _toleration(text: str) -> Toleration:
 def requirements(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
     """Parse NAME[,NAME] of capabilities; raises click.BadParameter."""
     del ctx, param
+    from l2probe.suites import REQUIRABLE  # noqa: PLC0415 - reads YAML, which help needs not
+
     names = [name for entry in given for name in entry.split(",")]
     for name in names:
         if name not in REQUIRABLE:

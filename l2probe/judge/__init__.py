@@ -2,10 +2,11 @@
 
 from l2probe.judge.capabilities import REQUIRABLE, capabilities
 from l2probe.judge.codes import CODES
-from l2probe.judge.conclusion import SCHEMA, asks_local, asks_source, conclude, judge, unproven, verdict
+from l2probe.judge.conclusion import DIAGNOSE, SCHEMA, asks_local, asks_source, conclude, judge, unproven, verdict
 
 __all__ = [
     "CODES",
+    "DIAGNOSE",
     "REQUIRABLE",
     "SCHEMA",
     "asks_local",

@@ -45,6 +45,9 @@ def mute(case: Case, *, proven: bool = False) -> tuple[Ip, ...]:
 
 def unresolved(case: Case, vip: Ip) -> bool:
     """Whether every exchange with this VIP ended because its neighbour could not be resolved."""
+    vantage = case.evidence.vantage
+    if vantage.on_link is False or vantage.interface is None:
+        return False  # then it is the router that did not answer, or there is no route
     tried = [exchange.outcome for _, exchange in exchanges(case.trials) if exchange.vip == vip]
     return bool(tried) and set(tried) == {Outcome.NO_NEIGHBOUR}
 

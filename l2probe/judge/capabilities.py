@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from l2probe.judge.case import Case, answered, cases, exchanges, node_of, serving_trials, vips
+from l2probe.judge.case import (
+    Case,
+    answered,
+    cases,
+    exchanges,
+    node_of,
+    promised_trials,
+    serving_trials,
+    tells,
+    vips,
+)
 from l2probe.judge.local import local_policy
 from l2probe.judge.owners import contenders, is_foreign, owners
 from l2probe.model import (
@@ -80,8 +90,8 @@ def is_reachable(seen: tuple[Case, ...], flow: Flow) -> bool | None:
 
     A place with fewer than TELLING tries decides nothing alone: one lost packet is no unreachable node.
     """
-    trials = [trial for case in seen for trial in serving_trials(case)]
-    places = [[answered(exchange) for _, exchange in exchanges((trial,), flow)] for trial in trials]
+    trials = [trial for case in seen for trial in promised_trials(case)]
+    places = [[answered(one) for _, one in exchanges((trial,), flow) if tells(trial, one)] for trial in trials]
     if not any(places):
         return None
     return any(map(any, places)) and all(any(outcomes) for outcomes in places if len(outcomes) >= TELLING)

@@ -18,6 +18,7 @@ from l2probe.model import (
     NodeName,
     Outcome,
     Placement,
+    Protocol,
     Service,
     TrafficPolicy,
     Trial,
@@ -134,8 +135,22 @@ def exchanges(trials: Sequence[Trial], flow: Flow | None = None) -> Iterator[tup
 
 
 def answered(exchange: Exchange) -> bool:
-    """Whether our own Pod answered."""
+    """Whether our own Pod answered; of a Service of the user's, whether anybody did."""
     return exchange.outcome is Outcome.ANSWERED
+
+
+def tells(trial: Trial, exchange: Exchange) -> bool:
+    """Whether a missing answer would mean that traffic did not arrive.
+
+    Of a Service of the user's only a connect does: what an application answers to a payload is its own affair.
+    """
+    return trial.own or answered(exchange) or (exchange.protocol is Protocol.TCP and not exchange.payload_bytes)
+
+
+def promised_trials(case: Case) -> tuple[Trial, ...]:
+    """Return the trials in which traffic must arrive for the user's Service to be of use, whatever its policy."""
+    serving = serving_trials(case)
+    return tuple(trial for trial in case.trials if trial in serving or not trial.own)
 
 
 def ingress(case: Case, trial: Trial, exchange: Exchange) -> NodeName | None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from l2probe import __version__
 from l2probe.judge.capabilities import capabilities as conclude_capabilities
 from l2probe.judge.case import cases
+from l2probe.judge.existing import unknown
 from l2probe.judge.local import off_trials
 from l2probe.judge.order import SEVERITY, arrange
 from l2probe.judge.table import API_RULES, WIRE_RULES
@@ -25,6 +26,8 @@ from l2probe.model import (
 )
 
 SCHEMA = "l2probe/report/v1"
+DIAGNOSE = "diagnose"
+"""The command that looks at Services of the user's."""
 
 REQUIRED_BY = {
     "reachable": ("D12",),
@@ -68,6 +71,9 @@ def unproven(evidence: Evidence, capabilities: Capabilities, findings: tuple[Fin
     An address that is missing or silent answers nothing else, and its finding says so: then nothing is added.
     """
     if any(found.code[0] in "AB" and found.verdict is Verdict.FAIL for found in findings):
+        return
+    if evidence.command == DIAGNOSE:
+        yield from unknown(evidence, findings)
         return
     able = capabilities
     if not evidence.flows:

@@ -35,16 +35,17 @@ def no_ready_backend(evidence: Evidence) -> Iterator[Finding]:
     """D02: no backend is ready anywhere."""
     for case in cases(evidence):
         tried = [exchange for _, exchange in exchanges(case.trials)]
-        if has_ready_backend(case) is not False or not tried or any(map(answered, tried)):
+        looked = bool(tried) or (bool(vips(case)) and not case.trials[-1].own)
+        if has_ready_backend(case) is not False or not looked or any(map(answered, tried)):
             continue
         backends = case.service.backends or ()
         yield finding(
             "D02",
             Verdict.FAIL,
-            says=f"{case.name} had no ready backend: {outcomes(tried)}.",
+            says=f"{case.name} had no ready backend: {outcomes(tried) or 'nothing could answer'}.",
             because=(
                 f"EndpointSlices listed {count(len(backends), 'backend')}, 0 ready.",
-                f"Answers: {per_flow(tried)}.",
+                f"Answers: {per_flow(tried)}." if tried else "",
             ),
             remedy="Make its Pods ready: compare the Service's selector with their labels and look at their "
             "readiness probes.",
@@ -184,8 +185,22 @@ def announcer_drops(evidence: Evidence, explained: Explained) -> Finding:
         f"({outcomes(tried(explained.inside))}), although a backend was ready.",
         because=split(explained),
         remedy=f"Look on {nodes or 'that node'} for what drops it: rp_filter, a firewall, a NIC without an "
-        f"address, an agent that is not ready.",
+        f"address, an agent that is not ready.{alternatives(evidence, explained)}",
         subject=subject(explained),
+    )
+
+
+def alternatives(evidence: Evidence, explained: Explained) -> str:
+    """Return what would look the same from outside of a Service of the user's, and what tells it apart; else ""."""
+    concerned = {one.service for one in explained.inside}
+    trials = [trial for case in cases(evidence) if case.name in concerned for trial in case.trials if not trial.own]
+    if not trials:
+        return ""
+    nodes = listing(b.node for trial in trials for b in trial.service.backends or () if b.ready and b.node)
+    behind = f" to {nodes}" if nodes else ""
+    return (
+        f" A broken path from there{behind}, a NetworkPolicy or spec.loadBalancerSourceRanges would look the same: "
+        "`l2probe run` tells them apart with Pods of its own."
     )
 
 

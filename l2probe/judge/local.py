@@ -22,8 +22,9 @@ def local_policy(seen: tuple[Case, ...], flow: Flow) -> LocalPolicy:
 
 
 def off_trials(case: Case) -> tuple[Trial, ...]:
-    """Return the trials of policy Local whose only backend stands off the announcer."""
-    return tuple(trial for trial in case.trials if case.local and trial.placement is Placement.OFF_ANNOUNCER)
+    """Return our own trials of policy Local whose only backend stands off the announcer."""
+    off = (trial for trial in case.trials if case.local and trial.placement is Placement.OFF_ANNOUNCER)
+    return tuple(trial for trial in off if trial.own)
 
 
 def attempts(trial: Trial, flow: Flow) -> list[Exchange]:

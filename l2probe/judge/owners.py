@@ -140,7 +140,8 @@ def is_foreign(case: Case, owner: Owner) -> bool:
     answer does not. Without traffic it is foreign only when every Ready node's own MAC is known and is another one.
     """
     everything = [exchange for _, exchange in exchanges(case.evidence.trials)]
-    if any(answered(exchange) and exchange.sent_mac in owner.macs for exchange in everything):
+    proven = [exchange for _, exchange in exchanges(tuple(t for t in case.evidence.trials if t.own))]
+    if any(answered(exchange) and exchange.sent_mac in owner.macs for exchange in proven):
         return False
     wrong = [exchange for exchange in everything if exchange.outcome is Outcome.WRONG_ANSWER]
     if any(exchange.sent_mac in owner.macs or exchange.reply_mac in owner.macs for exchange in wrong):

@@ -169,6 +169,8 @@ def usurper(case: Case, vip: Ip, claim: Claim) -> Owner | None:
     owner, at = max(compared, key=lambda pair: pair[1], default=(None, 0.0))
     if owner is None or owner.node in {None, claim.holder}:
         return None
+    if claim.acquired is not None and abs(at - claim.acquired) <= GRACE_SECONDS:
+        return None  # it changed hands just now
     since = min(c.read_at for c in claims(case) or () if c.holder == claim.holder)
     named_before = any(c.holder == owner.node for c in claims(case) or ())
     return owner if at > since + GRACE_SECONDS or not named_before else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from l2probe.judge.case import Case, crossed, exchanges, ingress, serving_trials
+from l2probe.judge.case import Case, crossed, exchanges, ingress, serving_trials, tells
 from l2probe.judge.statistics import fisher
 from l2probe.model import Exchange, Flow, NodeName, Outcome
 
@@ -74,7 +74,7 @@ def tries(cases: Iterable[Case]) -> tuple[Try, ...]:
         )
         for case in cases
         for trial, exchange in exchanges(serving_trials(case))
-        if exchange.outcome in {*LOST, Outcome.ANSWERED} and LOCAL_MTU not in exchange.detail
+        if exchange.outcome in {*LOST, Outcome.ANSWERED} and LOCAL_MTU not in exchange.detail and tells(trial, exchange)
     )
 
 

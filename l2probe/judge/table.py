@@ -21,6 +21,7 @@ from l2probe.judge.delivery import (
     reply_from_other_nic,
     wrong_answer,
 )
+from l2probe.judge.existing import dsr_unseen, existing_blackhole
 from l2probe.judge.finding import Rule
 from l2probe.judge.ownership import duplicate_announcers, foreign_owner, holder_gone, holder_mismatch, several_nics
 from l2probe.judge.source import dsr_not_effective, source_is_gateway, source_lost
@@ -67,9 +68,11 @@ WIRE_RULES: tuple[Rule, ...] = (
     lost_traffic,
     reply_from_other_nic,
     dsr_not_effective,
+    dsr_unseen,
     source_lost,
     source_is_gateway,
     local_policy_blackhole,
+    existing_blackhole,
 )
 """Rules about frames and traffic: nothing of that is true on a host that is a cluster node."""
 

@@ -8,7 +8,7 @@ from l2probe.judge.case import cases, exchanges, family, vips
 from l2probe.judge.finding import about, finding
 from l2probe.judge.owners import hears, is_foreign, strangers, unmapped_nodes
 from l2probe.judge.words import count, listing
-from l2probe.model import Evidence, Finding, Ip, Outcome, Verdict
+from l2probe.model import Evidence, Finding, Ip, Outcome, Right, Verdict
 
 
 def addresses(evidence: Evidence) -> tuple[Ip, ...]:
@@ -99,9 +99,32 @@ def not_allowed(evidence: Evidence) -> Iterator[Finding]:
         "V05",
         Verdict.WARN,
         says=f"The API server did not allow {rights}: what that would have shown was not compared.",
-        because=tuple(f"{r.verb} {r.resource} in {r.namespace or 'all namespaces'}: denied." for r in missing[:10]),
+        because=tuple(map(denied, missing[:10])),
         remedy=f"Grant {'it' if len(missing) == 1 else 'them'} with a ClusterRole to the user of this kubeconfig.",
     )
+
+
+COSTS = {
+    "nodes": "whose MAC answered (C01, C03, C05, D01)",
+    "services": "which Services there are",
+    "endpointslices": "whether a backend is ready, and where (D01, D02)",
+    "pods": "why a Pod is not ready",
+    "leases": "which node should announce (B06, B07, C04, C05)",
+    "servicel2statuses": "which node should announce (B07, C04, C05)",
+    "configmaps": "whether announcing is on and how traffic is forwarded (B04, E03)",
+    "daemonsets": "which implementation of which version announces",
+    "ciliumloadbalancerippools": "why an address is pending (A01, A02)",
+    "ipaddresspools": "why an address is pending (A01)",
+    "ciliuml2announcementpolicies": "whether a policy selects the Service (B01, B02)",
+    "l2advertisements": "whether an advertisement selects the Service (B01, B02)",
+}
+"""What each resource would have shown, with the codes that need it."""
+
+
+def denied(right: Right) -> str:
+    """Return a missing right in words, with what it costs."""
+    cost = f"; it would show {COSTS[right.resource]}" if right.resource in COSTS else ""
+    return f"{right.verb} {right.resource} in {right.namespace or 'all namespaces'}: denied{cost}."
 
 
 def announcer_unmapped(evidence: Evidence) -> Iterator[Finding]:
@@ -111,7 +134,7 @@ def announcer_unmapped(evidence: Evidence) -> Iterator[Finding]:
         if not found:
             continue
         macs = {mac for _, owner in found for mac in owner.macs}
-        tried = [e for _, e in exchanges(case.trials) if e.sent_mac in macs]
+        tried = [e for trial, e in exchanges(case.trials) if trial.own and e.sent_mac in macs]
         good = sum(exchange.outcome is Outcome.ANSWERED for exchange in tried)
         missing = unmapped_nodes(evidence)
         yield finding(

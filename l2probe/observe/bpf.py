@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import ipaddress
 import struct
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from l2probe.model import Ip
 
 SNAP_BYTES = 0xFFFF
-MAX_WATCHED = 150
-"""More addresses than this would make the program longer than the kernel's 4096 instructions: then all IP passes."""
+MAX_WATCHED = 100
+"""With more addresses all IP passes: a socket may hold little memory for filters (net.core.optmem_max, once 20 KiB)."""
 _INSTRUCTION = struct.Struct("=HBBI")
 _LOAD_WORD, _LOAD_HALF, _LOAD_BYTE = 0x20, 0x28, 0x30
 _LOAD_BYTE_INDEXED, _LOAD_HEADER_LENGTH = 0x50, 0xB1
@@ -38,16 +38,30 @@ _REJECT: Instruction = (_RETURN, 0, 0, 0)
 
 
 def program(addresses: Collection[Ip]) -> bytes:
-    """Return the filter as an array of struct sock_filter."""
-    return b"".join(_INSTRUCTION.pack(*instruction) for instruction in instructions(addresses))
+    """Return the filter as an array of struct sock_filter; all IP passes when too many addresses are watched."""
+    return program_for_all_ip() if len(addresses) > MAX_WATCHED else _packed(instructions(addresses))
+
+
+def program_for_all_ip() -> bytes:
+    """Return the coarse filter: what `program` passes, and all IP but ICMP that is no error."""
+    return _packed(_whole([_ACCEPT], [_ACCEPT]))
+
+
+def _packed(listed: Iterable[Instruction]) -> bytes:
+    return b"".join(_INSTRUCTION.pack(*instruction) for instruction in listed)
 
 
 def instructions(addresses: Collection[Ip]) -> tuple[Instruction, ...]:
-    """Return the filter for Ethernet frames of the untagged segment; all IP when too many addresses are watched."""
-    packed = sorted({ipaddress.ip_address(address).packed for address in addresses})
-    everything = len(packed) > MAX_WATCHED
-    v4 = (*_icmp_v4(), *([_ACCEPT] if everything else _addresses(packed, 4, (_V4_SOURCE, _V4_TARGET))), _REJECT)
-    v6 = (*_icmp_v6(), *([_ACCEPT] if everything else _addresses(packed, 16, (_V6_SOURCE, _V6_TARGET))), _REJECT)
+    """Return the filter for Ethernet frames of the untagged segment."""
+    packed = {ipaddress.ip_address(address).packed for address in addresses}
+    return _whole(
+        _addresses(packed, 4, (_V4_SOURCE, _V4_TARGET)),
+        _addresses(packed, 16, (_V6_SOURCE, _V6_TARGET)),
+    )
+
+
+def _whole(wanted_v4: Sequence[Instruction], wanted_v6: Sequence[Instruction]) -> tuple[Instruction, ...]:
+    v4 = (*_icmp_v4(), *wanted_v4, _REJECT)
     return (
         (_LOAD_WORD, 0, 0, _VLAN_TAG),
         (_AND, 0, 0, _VLAN_ID),
@@ -60,7 +74,9 @@ def instructions(addresses: Collection[Ip]) -> tuple[Instruction, ...]:
         *v4,
         (_JUMP_EQUAL, 1, 0, _IPV6),
         _REJECT,
-        *v6,
+        *_icmp_v6(),
+        *wanted_v6,
+        _REJECT,
     )
 
 
@@ -91,16 +107,10 @@ def _icmp_v6() -> tuple[Instruction, ...]:
 
 
 def _addresses(packed: Iterable[bytes], size: int, offsets: Iterable[int]) -> list[Instruction]:
-    """Accept a packet with one of these addresses at one of the offsets."""
-    wanted = [address for address in packed if len(address) == size]
+    """Accept a packet with one of these addresses at one of the offsets; of IPv6 the last 32 bits are enough here."""
+    words = sorted({struct.unpack("!I", address[-4:])[0] for address in packed if len(address) == size})
     return [
-        instruction for offset in offsets for address in wanted for instruction in _accept_if_equal(offset, address)
+        instruction
+        for offset in offsets
+        for instruction in ((_LOAD_WORD, 0, 0, offset + size - 4), *(i for word in words for i in _accept_if(word)))
     ]
-
-
-def _accept_if_equal(offset: int, address: bytes) -> Iterable[Instruction]:
-    words = struct.unpack(f"!{len(address) // 4}I", address)
-    for number, word in enumerate(words):
-        yield (_LOAD_WORD, 0, 0, offset + 4 * number)
-        yield (_JUMP_EQUAL, 0, 2 * (len(words) - number) - 1, word)
-    yield _ACCEPT

@@ -83,7 +83,14 @@ class Capture:
 
     def watch(self, addresses: Collection[Ip]) -> None:
         """Let IP packets to and from these addresses through, besides ARP, ND and ICMP errors."""
-        program = bpf.program(addresses)
+        try:
+            self._filter(bpf.program(addresses))
+        except OSError as error:
+            if error.errno != errno.ENOMEM:
+                raise
+            self._filter(bpf.program_for_all_ip())
+
+    def _filter(self, program: bytes) -> None:
         code = ctypes.create_string_buffer(program, len(program))
         header = struct.pack("@HP", len(program) // 8, ctypes.addressof(code))
         self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, header)

@@ -209,7 +209,8 @@ def _metallb(raw: Raw) -> Announcer | None:
         name=metallb.NAME,
         namespace=speaker[0] if speaker else metallb.NAMESPACE,
         version=version_of(speaker[1]) if speaker else None,
-        announcing=None if raw.advertisements is None else bool(raw.advertisements),
+        # A speaker is all that is switched on or off; a missing L2Advertisement is a missing policy.
+        announcing=True if speaker or raw.advertisements else None,
         config=raw.config,
     )
 

@@ -11,10 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tabulate import tabulate
 
-from l2probe.judge import CODES, unproven
+from l2probe.judge import CODES, DIAGNOSE, unproven
 from l2probe.judge.case import mac_owners
+from l2probe.judge.existing import besides
 from l2probe.judge.words import listing, seconds
 from l2probe.model import Exchange, Finding, Mac, NodeName, Report, Trial, Verdict
+from l2probe.report.checked import checked, summary
 from l2probe.report.proofs import rows
 
 COLORS = {Verdict.PASS: "32", Verdict.WARN: "33", Verdict.UNKNOWN: "35", Verdict.FAIL: "31"}
@@ -26,10 +28,26 @@ GAP = 2
 def table(report: Report, *, color: bool, width: int, wide: bool) -> str:
     """Return the report as text; `width` in columns, `wide` adds the evidence it rests on."""
     width = max(width, NARROWEST)
+    if report.evidence.command == DIAGNOSE:
+        return diagnosis(report, color=color, width=width, wide=wide)
     blocks = [headline(report, color=color, width=width), capability_table(report, width)]
     if report.findings:
         blocks.append("\n\n".join(findings(report, color=color, width=width, wide=wide)))
     blocks.append(open_questions(report, width))
+    if wide:
+        blocks += evidence_tables(report, width)
+    return "\n\n".join(filter(None, blocks)) + "\n"
+
+
+def diagnosis(report: Report, *, color: bool, width: int, wide: bool) -> str:
+    """Return what is wrong first, then what was found good, then what could not be known from here."""
+    blocks = [headline(report, color=color, width=width)]
+    if report.findings:
+        blocks.append("\n\n".join(findings(report, color=color, width=width, wide=wide)))
+    if good := tuple(checked(report)):
+        blocks.append("\n".join(["CHECKED AND GOOD", *(wrap(line, width, "- ") for line in good)]))
+    if lines := (*unproven(report.evidence, report.capabilities, report.findings), *besides(report.evidence)):
+        blocks.append("\n".join(["NOT KNOWN FROM HERE", *(wrap(line, width, "- ") for line in lines)]))
     if wide:
         blocks += evidence_tables(report, width)
     return "\n\n".join(filter(None, blocks)) + "\n"
@@ -64,7 +82,7 @@ def sentence(report: Report) -> str:
         return f"{'; '.join(titles[:3])}{f'; and {len(titles) - 3} more' if len(titles) > 3 else ''}."  # noqa: PLR2004 - three are a sentence
     if report.verdict is Verdict.UNKNOWN:
         return next(iter(unproven(report.evidence, report.capabilities, report.findings)), "Nothing was proven.")
-    return "All that was asked is proven."
+    return summary(report) if report.evidence.command == DIAGNOSE else "All that was asked is proven."
 
 
 def setting(report: Report) -> str:

@@ -17,6 +17,7 @@ from l2probe.run.plan import Plan
 NEEDED = (
     ("create", "namespaces", ""),
     ("delete", "namespaces", ""),
+    ("list", "namespaces", ""),
     ("watch", "namespaces", ""),
     ("list", "nodes", ""),
     ("create", "serviceaccounts", ""),
@@ -26,6 +27,7 @@ NEEDED = (
     ("list", "pods", ""),
     ("watch", "pods", ""),
     ("create", "services", ""),
+    ("get", "services", ""),
     ("patch", "services", ""),
     ("list", "services", ""),
     ("watch", "services", ""),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from l2probe.model import Ip, Protocol
+from l2probe.errors import WireError
+from l2probe.model import Ip, Node, NodeName, Protocol
 from l2probe.observe.traffic import Request, Traffic
+from l2probe.observe.vantage import vantage
 from l2probe.observe.wire import open_wire
 from tests.observe import segment
 from tests.observe.segment import SECRET, plain
@@ -64,3 +68,74 @@ def exchanges() -> Any:
             "pcap": path.read_bytes().hex(),
             "left": sorted(each.name for each in Path(directory).iterdir()),
         }
+
+
+def save_nowhere() -> Any:
+    """Save where nothing can be written; nothing is left behind."""
+    with open_wire("near0") as wire, tempfile.TemporaryDirectory() as directory:
+        wire.ask([Ip(segment.NODE)], times=1, linger=0.1)
+        says = error_of(lambda: wire.save(Path(directory) / "absent" / "x.pcap", [Ip(segment.NODE)]))
+        return {"says": says, "left": [each.name for each in Path(directory).iterdir()]}
+
+
+def refused_to_open() -> Any:
+    """Open what cannot be opened: a name that is none, the loopback, and, without CAP_NET_RAW, the real one."""
+    says = [error_of(lambda name=name: open_wire(name)) for name in ("none0", "lo")]  # type: ignore[misc]
+    segment.drop_raw_capability()
+    return [*says, error_of(lambda: open_wire("near0"))]
+
+
+def error_of(action: Callable[[], object]) -> str:
+    """Return the message of the WireError that an action raises."""
+    try:
+        action()
+    except WireError as error:
+        return str(error)
+    return "no error"
+
+
+def announced() -> Any:
+    """Hear what the far host announces unasked, and keep frames of both directions in their order."""
+    with open_wire("near0") as wire:
+        before = plain(wire.neighbours([Ip(segment.ANNOUNCED)]))
+        segment.knock_to_announce()
+        wire.ask([Ip(segment.NODE)], times=1, linger=0.3)
+        return {"before": before, "after": plain(wire.neighbours([Ip(segment.ANNOUNCED)]))}
+
+
+def interface_down() -> Any:
+    """Ask while the interface is down, then when it is up again."""
+    with open_wire("near0") as wire:
+        segment.set_state("near0", "down")
+        down = error_of(lambda: wire.ask([Ip(segment.NODE)], times=1))
+        segment.set_state("near0", "up")
+        segment.wait_for_carrier("near0")
+        return {"down": down, "up": plain(wire.ask([Ip(segment.NODE)], times=20, gap=0.1, stop_early=True))}
+
+
+def without_addresses() -> Any:
+    """Ask with no address of our own: probes, which claim nothing."""
+    segment.remove_addresses("near0")
+    with open_wire("near0") as wire:
+        return plain(wire.ask([Ip(segment.NODE), Ip(segment.TWO_OWNERS)], times=1, linger=0.3))
+
+
+def stands() -> Any:
+    """Where we stand: towards VIPs of both families, nodes, a foreign network, and as a node ourselves."""
+    node = Node(name=NodeName("node-1"), addresses=(Ip(segment.NODE), Ip(segment.NODE_V6)), ready=True)
+    here = Node(name=NodeName("here"), addresses=(Ip(segment.NEAR_V4),), ready=True)
+    far = Ip("203.0.113.7")
+    seen = {
+        "vips": vantage([Ip(segment.SERVED), Ip(segment.SERVED_V6)], [node]),
+        "nodes": vantage([], [node]),
+        "nowhere": vantage([far], [node]),
+        "forced": vantage([far], [node], interface="lo"),
+        "on a node": vantage([Ip(segment.SERVED)], [node, here]),
+    }
+    segment.add_gateway(segment.NODE)
+    seen["routed"] = vantage([far], [node])
+    seen["mixed"] = vantage([Ip(segment.SERVED), far], [node])
+    segment.drop_raw_capability()
+    seen["unprivileged"] = vantage([Ip(segment.SERVED)], [node])
+    wrong = error_of(lambda: vantage([], [node], interface="none0"))
+    return {**{name: dataclasses.asdict(each) for name, each in seen.items()}, "wrong": wrong}

@@ -15,6 +15,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -27,6 +28,7 @@ CLONE_NEWNET = 0x40000000
 SECRET = bytes(range(16))
 NEAR_MAC, FAR_MAC = "02:00:00:00:00:64", "02:00:00:00:00:01"
 OTHER_MAC = "02:00:00:00:00:02"
+BROADCAST = "ff:ff:ff:ff:ff:ff"
 NEAR_V4, NEAR_V6 = "198.51.100.100", "2001:db8:1::100"
 NODE, NODE_V6 = "198.51.100.11", "2001:db8:1::11"
 SERVED, SERVED_V6 = "198.51.100.40", "2001:db8:1::40"
@@ -89,7 +91,7 @@ def wait_for_port(port: int) -> None:
 
 def played(data: bytes) -> Iterator[bytes]:
     """Yield the frames that the played addresses answer with."""
-    from scapy.layers.inet import ICMP, IP, TCP
+    from scapy.layers.inet import ICMP, IP, TCP, UDP
     from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptDstLLAddr, IPv6
     from scapy.layers.l2 import ARP, Ether
 
@@ -103,10 +105,71 @@ def played(data: bytes) -> Iterator[bytes]:
         for mac in PLAYED_V6.get(target, ()):
             answer = IPv6(src=target, dst=frame[IPv6].src, hlim=255) / ICMPv6ND_NA(tgt=target, R=0, S=1, O=1)
             yield bytes(Ether(src=mac, dst=frame.src) / answer / ICMPv6NDOptDstLLAddr(lladdr=mac))
+    if UDP in frame and frame[UDP].dport == 7:
+        for op in (1, 2):
+            arp = ARP(op=op, hwsrc=OTHER_MAC, psrc=ANNOUNCED, hwdst=BROADCAST, pdst=ANNOUNCED)
+            yield bytes(Ether(src=OTHER_MAC, dst=BROADCAST) / arp)
     if TCP in frame and IP in frame and frame[IP].dst == REFUSED_BY_ICMP:
         quoted = data[14 : 14 + 28]
         reject = IP(src=REFUSED_BY_ICMP, dst=frame[IP].src) / ICMP(type=3, code=3) / quoted
         yield bytes(Ether(src=OTHER_MAC, dst=frame.src) / reject)
+
+
+def drop_raw_capability() -> None:
+    """Give up CAP_NET_RAW (capset(2), version 3 of its structures)."""
+    net_raw = 13
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = struct.pack("=Ii", 0x20080522, 0)
+    data = ctypes.create_string_buffer(24)
+    libc.capget(header, data)
+    words = list(struct.unpack("=6I", data.raw))
+    words[0] &= ~(1 << net_raw)
+    if libc.capset(header, struct.pack("=6I", *words)):
+        raise OSError(ctypes.get_errno(), "capset")
+
+
+def set_state(name: str, state: str) -> None:
+    """Set an interface up or down."""
+    from pyroute2 import IPRoute
+
+    with IPRoute() as route:
+        route.link("set", index=route.link_lookup(ifname=name)[0], state=state)
+
+
+def wait_for_carrier(name: str) -> None:
+    """Return when the interface can carry frames."""
+    while Path(f"/sys/class/net/{name}/operstate").exists() and not is_up(name):
+        threading.Event().wait(0.01)
+
+
+def is_up(name: str) -> bool:
+    """Tell whether the kernel says that the interface is up."""
+    from pyroute2 import IPRoute
+
+    with IPRoute() as route:
+        return bool(route.get_links(ifname=name)[0].get_attr("IFLA_OPERSTATE") == "UP")
+
+
+def remove_addresses(name: str) -> None:
+    """Take all IPv4 addresses away."""
+    from pyroute2 import IPRoute
+
+    with IPRoute() as route:
+        route.flush_addr(index=route.link_lookup(ifname=name)[0], family=socket.AF_INET)
+
+
+def add_gateway(address: str) -> None:
+    """Route everything else through a neighbour."""
+    from pyroute2 import IPRoute
+
+    with IPRoute() as route:
+        route.route("add", dst="0.0.0.0/0", gateway=address)
+
+
+def knock_to_announce() -> None:
+    """Make the far host announce: a datagram to its port 7 (see `played`)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.sendto(b"now", (NODE, 7))
 
 
 def build() -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import (
@@ -116,7 +116,7 @@ def test_ndp() -> None:
     bare = IPv6(src=vip, dst="ff02::1", hlim=255) / ICMPv6ND_NA(tgt=vip, S=0)
     told = heard(Ether(src=A, dst="33:33:00:00:00:01") / bare)
     assert (told.mac, told.to_us) == (A, False)
-    assert heard(Ether(src=A) / IPv6(src=vip, dst=ours, hlim=64) / ICMPv6ND_NA(tgt=vip)) is None
+    assert heard(Ether(src=A, dst=B) / IPv6(src=vip, dst=ours, hlim=64) / ICMPv6ND_NA(tgt=vip)) is None
 
 
 def test_solicitations() -> None:
@@ -294,6 +294,7 @@ RECORDED = [frame for name in ("arp-resolve", "wire-local-no-endpoints-rc-n1") f
 NOT_DISSECTED = (Question, Told, Packet, IcmpMessage, type(None))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.booleans())
 def test_no_bytes_break_the_dissection(data: bytes, outgoing: bool) -> None:
     """Any bytes: a frame that tells something, or nothing, never an error."""
@@ -303,6 +304,7 @@ def test_no_bytes_break_the_dissection(data: bytes, outgoing: bool) -> None:
     assert concerns(frame, {VIP}) in {True, False}
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(RECORDED), st.integers(0, 120), st.integers(0, 120), st.binary(min_size=1, max_size=4), st.booleans()
 )
@@ -318,6 +320,7 @@ def test_no_damage_breaks_the_dissection(frame: Frame, cut: int, at: int, damage
         assert len(told.mac.split(":")) == 6
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_no_bytes_break_the_quotation(data: bytes) -> None:
     """Any quoted bytes give a flow or none."""

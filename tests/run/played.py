@@ -81,6 +81,7 @@ class World:
     stuck: bool = False
     slow_datapath: float = 0.0
     slow_endpoints: float = 0.0
+    mixed: bool = False
     nodes: tuple[Node, ...] = NODES
     fail: tuple[str, int] | None = None
     error: BaseException = field(default_factory=lambda: ClusterError("The API server answered 500.", "Try again."))
@@ -406,6 +407,7 @@ class FakeTraffic:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.answers = 0
 
     def exchange(self, requests: Sequence[Request], *, parallel: int = 32) -> tuple[Exchange, ...]:
         """Put each request once."""
@@ -435,6 +437,17 @@ class FakeTraffic:
             self.world.pass_time(gap)
         return tuple(attempts)
 
+    def _pod(self, chosen: str | None, since: float) -> str:
+        """Return who answers: the chosen Pod or all in turn; a slow datapath answers (or mixes in) as it did before."""
+        world, pods = self.world, self.world.pods()
+        self.answers += 1
+        late = world.now() < (since or world.created["namespace"] + POD_SECONDS) + world.slow_datapath
+        if chosen is None:
+            return pods[0] if late else pods[self.answers % len(pods)]
+        if late and (not world.mixed or self.answers % 7 == 0):
+            return next(name for name in pods if name != chosen)
+        return chosen
+
     def _one(self, request: Request) -> Exchange:
         world = self.world
         service = world.service_of(request.vip)
@@ -450,9 +463,7 @@ class FakeTraffic:
         )
         if world.dead or (world.silent and not world.remembered):
             return base
-        pod = chosen or world.pods()[0]
-        if world.now() < since + world.slow_datapath:
-            pod = next(name for name in world.pods() if name != pod)
+        pod = self._pod(chosen, since)
         number = world.node_number(pod)
         if "local" in service and number != 1 and chosen:
             if world.local == "rejected" or (world.local == "moved" and world.announcer(service) != number):

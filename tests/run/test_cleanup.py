@@ -95,7 +95,11 @@ def test_a_reused_process_id_is_another_process() -> None:
     assert process.alive(f"{place}.{pid}.{int(since) + 1}") is False
 
 
-@pytest.mark.parametrize("mark", ["", "elsewhere.1.2", f".{os.getpid()}.1", "x", f"{process.here()}.x.1"])
+@pytest.mark.parametrize(
+    "mark",
+    ["", "elsewhere.1.2", f".{os.getpid()}.1", "x", f"{process.here()}.x.1"],
+    ids=["empty", "elsewhere", "nowhere", "damaged", "no number"],
+)
 def test_other_machines_and_damaged_marks_cannot_be_told(mark: str) -> None:
     """What did not run here is neither alive nor dead to us."""
     assert process.alive(mark) is None

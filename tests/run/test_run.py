@@ -81,6 +81,23 @@ def test_answers_of_a_slow_datapath_are_no_evidence() -> None:
     assert off.settled
 
 
+def test_a_datapath_that_still_mixes_has_not_followed() -> None:
+    """One right answer proves nothing: the old backends include the new one."""
+    ran = run(only(Question(name="source")), World(slow_datapath=1.0, mixed=True).edges())
+
+    off = trials(ran, "one-source")[Placement.OFF_ANNOUNCER]
+    assert off.target is not None
+    assert {exchange.pod for exchange in off.exchanges or ()} == {off.target.pod}
+
+
+def test_with_all_pods_behind_it_a_service_must_have_reached_them() -> None:
+    """Before the announcer knows all backends, a connection may be reset on the way."""
+    trial = trials(run(only(Question(name="source")), World(slow_datapath=1.0).edges()), "one-source")[Placement.ANY]
+
+    assert {exchange.pod for exchange in trial.exchanges or ()} == {"echo-1", "echo-2", "echo-3"}
+    assert trial.settled
+
+
 def test_local_leaves_out_what_the_datapath_had_not_let_go_of() -> None:
     """Answers of the Pod that the Service pointed at before say nothing about policy Local."""
     off = trials(run(only(LOCAL), World(slow_datapath=1.0).edges()), "one-local")[Placement.OFF_ANNOUNCER]

@@ -15,8 +15,8 @@ ENFORCE = "pod-security.kubernetes.io/enforce"
 WARN = "pod-security.kubernetes.io/warn"
 
 
-def admit_place(kind: Kind, obj: Obj, before: Obj | None, store: Store) -> None:
-    """Raise 404 when the namespace does not exist, 403 when it takes nothing new or lacks a Pod's account."""
+def admit_namespace(kind: Kind, obj: Obj, before: Obj | None, store: Store) -> None:
+    """Raise 404 when the namespace does not exist, 403 when it takes nothing new."""
     if not kind.namespaced:
         return
     namespace = store.get(NAMESPACES, "", namespace_of(obj))
@@ -24,11 +24,19 @@ def admit_place(kind: Kind, obj: Obj, before: Obj | None, store: Store) -> None:
         raise not_found(Resource(*NAMESPACES), namespace_of(obj))
     if before is None and dig(namespace, "status", "phase") == "Terminating":
         raise terminating(kind, obj)
-    if kind.storage == PODS and before is None:
-        _check_account(kind, obj, store)
 
 
-def admit_content(kind: Kind, obj: Obj, store: Store, options: Options) -> None:
+def admit_account(kind: Kind, obj: Obj, store: Store) -> None:
+    """Raise 403 when a new Pod's service account does not exist."""
+    if kind.storage != PODS:
+        return
+    name, namespace = obj["spec"]["serviceAccountName"], namespace_of(obj)
+    if store.get(("", "serviceaccounts"), namespace, name) is None:
+        why = f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found'
+        raise forbidden(kind.resource, name_of(obj), why)
+
+
+def admit_security(kind: Kind, obj: Obj, store: Store, options: Options) -> None:
     """Raise 403 when a new Pod violates its namespace's Pod Security level; add warnings."""
     namespace = store.get(NAMESPACES, "", namespace_of(obj)) if kind.storage == PODS else None
     if namespace is not None:
@@ -44,13 +52,6 @@ def terminating(kind: Kind, obj: Obj) -> ApiError:
     cause = {"reason": "NamespaceTerminating", "message": text, "field": "metadata.namespace"}
     error.details = {**(error.details or {}), "causes": [cause]}
     return error
-
-
-def _check_account(kind: Kind, pod: Obj, store: Store) -> None:
-    name, namespace = pod["spec"]["serviceAccountName"], namespace_of(pod)
-    if store.get(("", "serviceaccounts"), namespace, name) is None:
-        why = f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found'
-        raise forbidden(kind.resource, name_of(pod), why)
 
 
 def _check_security(kind: Kind, pod: Obj, namespace: Obj, options: Options) -> None:

@@ -27,7 +27,8 @@ def json_answer(
     fields["Content-Type"] = media
     fields["Cache-Control"] = "no-cache, private"
     for warning in warnings:
-        text = warning.replace("\\", "\\\\").replace('"', '\\"')
+        text = "".join(each if each.isprintable() else "?" for each in warning)
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
         fields.add("Warning", f'299 - "{text}"')
     return web.Response(status=code, body=encoded(value), headers=fields)
 

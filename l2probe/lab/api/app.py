@@ -7,13 +7,13 @@ from typing import Final
 
 from aiohttp import web
 
-from l2probe.lab.api import discovery, openapi
+from l2probe.lab.api import discovery, openapi, openapi2
 from l2probe.lab.api.actions import review
 from l2probe.lab.api.answers import json_answer, no_such_page, status_answer
 from l2probe.lab.api.call import NoSuchPage, read_call
 from l2probe.lab.api.faults import Faults, Handler
 from l2probe.lab.api.rbac import Rights, User
-from l2probe.lab.api.status import ApiError, too_large, unauthorized
+from l2probe.lab.api.status import ApiError, bad_request, too_large, unauthorized
 from l2probe.lab.api.verbs import ACTIONS, VERBS, Backend, read_body
 from l2probe.lab.api.version import version_info
 
@@ -59,6 +59,8 @@ class App:
             return status_answer(error)
         except NoSuchPage:
             return no_such_page()
+        except RecursionError:
+            return status_answer(bad_request("the object provided is nested too deeply"))
         except web.HTTPRequestEntityTooLarge:
             return status_answer(too_large(LARGEST))
 
@@ -67,8 +69,8 @@ class App:
         if OPEN_PATHS.intersection(parts[:1]):
             return self._health(parts)
         match parts:
-            case ["openapi", "v3", *place]:
-                return self._openapi(place)
+            case ["openapi", *place]:
+                return self._openapi(request, place)
             case ["api"] | ["apis"]:
                 return self._groups(request, core=parts == ["api"])
             case ["api", version]:
@@ -81,14 +83,16 @@ class App:
     def _health(self, parts: list[str]) -> web.Response:
         return json_answer(version_info(self._git_version)) if parts == ["version"] else web.Response(text="ok")
 
-    def _openapi(self, place: list[str]) -> web.Response:
+    def _openapi(self, request: web.Request, place: list[str]) -> web.Response:
         kinds = self.backend.kinds
         match place:
-            case []:
+            case ["v2"] if openapi2.MEDIA in request.headers.get("Accept", ""):
+                return web.Response(body=openapi2.document(kinds), content_type="application/octet-stream")
+            case ["v3"]:
                 return json_answer(openapi.index(kinds))
-            case ["api", version] if version in kinds.versions(""):
+            case ["v3", "api", version] if version in kinds.versions(""):
                 return json_answer(openapi.document(kinds, "", version))
-            case ["apis", group, version] if version in kinds.versions(group):
+            case ["v3", "apis", group, version] if version in kinds.versions(group):
                 return json_answer(openapi.document(kinds, group, version))
         raise NoSuchPage
 

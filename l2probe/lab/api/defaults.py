@@ -187,7 +187,7 @@ def _secret(secret: Obj) -> None:
     _fill(secret, {"type": "Opaque"})
     plain = secret.pop("stringData", None) or {}
     if plain:
-        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}
+        encoded = {key: base64.b64encode(value.encode(errors="replace")).decode() for key, value in plain.items()}
         secret["data"] = {**(secret.get("data") or {}), **encoded}
 
 

@@ -56,8 +56,20 @@ def namespace_of(obj: Obj) -> str:
 
 
 def encoded(value: Json) -> bytes:
-    """Return compact JSON."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    """Return compact JSON; half of a surrogate pair, which UTF-8 cannot say, becomes a question mark."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
+
+
+def decoded(data: bytes) -> Json:
+    """Read JSON as strictly as Go does: no NaN, no bottomless nesting. ValueError when it is none."""
+    try:
+        return json.loads(data, parse_constant=_no_constant)
+    except RecursionError as error:
+        raise ValueError("exceeded max depth") from error
+
+
+def _no_constant(name: str) -> Json:
+    raise ValueError(f"invalid character in literal {name}")
 
 
 def now() -> str:

@@ -5,19 +5,18 @@ Deletion is in deletion.py. Nothing here awaits: every operation is atomic.
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from l2probe.lab.api.admission import admit_content, admit_place
+from l2probe.lab.api.admission import admit_account, admit_namespace, admit_security
 from l2probe.lab.api.allocation import Allocator
 from l2probe.lab.api.apply import apply
 from l2probe.lab.api.defaults import fill_defaults, prepare
 from l2probe.lab.api.kinds import CRD_GROUP, Kind
 from l2probe.lab.api.managed import owners_of, record_update
-from l2probe.lab.api.objects import Json, Obj, copied, dig, meta, name_of, namespace_of, new_uid, now
+from l2probe.lab.api.objects import Json, Obj, copied, decoded, dig, meta, name_of, namespace_of, new_uid, now
 from l2probe.lab.api.patch import json_patch, merge_patch, strategic_merge
 from l2probe.lab.api.reading import Options, check_type, read, refuse
 from l2probe.lab.api.rules import judge
@@ -90,12 +89,14 @@ class Registry:
             metadata["generation"] = 1
         if kind.status and kind.storage != NODES:
             obj.pop("status", None)
+        admit_namespace(kind, obj, None, self.store)
+        refuse(kind, obj, causes)
         fill_defaults(kind, obj)
         record_update(None, obj, kind, options.manager, "")
         prepare(kind, obj, None)
-        admit_place(kind, obj, None, self.store)
-        refuse(kind, obj, causes + judge(kind, obj, None))
-        admit_content(kind, obj, self.store, options)
+        admit_account(kind, obj, self.store)
+        refuse(kind, obj, judge(kind, obj, None))
+        admit_security(kind, obj, self.store, options)
         if self.store.get(kind.storage, namespace_of(obj), name_of(obj)) is not None:
             raise already_exists(kind.resource, name_of(obj))
         self._complete(kind, obj, None)
@@ -132,14 +133,15 @@ class Registry:
         """Store `obj`, a copy, in place of `live`; 409 when it was made from an older one; no change, no event."""
         check_version(kind, live, obj)
         obj = carried(kind, live, obj, subresource)
+        admit_namespace(kind, obj, live, self.store)
+        refuse(kind, obj, causes)
         fill_defaults(kind, obj)
         if not applied:
             if not subresource and "managedFields" not in meta(obj):
                 obj["metadata"]["managedFields"] = copied(meta(live).get("managedFields") or [])
             record_update(live, obj, kind, options.manager, subresource)
         prepare(kind, obj, live)
-        admit_place(kind, obj, live, self.store)
-        refuse(kind, obj, causes + judge(kind, obj, live))
+        refuse(kind, obj, judge(kind, obj, live))
         self._complete(kind, obj, live)
         if kind.generation and changed(obj, live):
             obj["metadata"]["generation"] = int(meta(live).get("generation") or 0) + 1
@@ -286,7 +288,7 @@ def same(obj: Obj, live: Obj) -> bool:
 def parsed(body: bytes) -> Json:
     """Read JSON; 400 when it is none."""
     try:
-        return json.loads(body)
+        return decoded(body)
     except ValueError as error:
         raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
 

@@ -177,6 +177,8 @@ def _load_balancer_status(service: Obj, _before: Obj | None) -> Iterator[Cause]:
 
 def _containers(pod: Obj, _before: Obj | None) -> Iterator[Cause]:
     spec = pod["spec"]
+    if not spec.get("containers"):
+        yield required("spec.containers")
     volumes = {volume.get("name") for volume in spec.get("volumes") or ()}
     seen: set[str] = set()
     for group in ("containers", "initContainers"):
@@ -229,7 +231,7 @@ def _data(obj: Obj, before: Obj | None) -> Iterator[Cause]:
     size = 0
     for field in ("data", "binaryData"):
         for key, value in (obj.get(field) or {}).items():
-            size += len(value.encode())
+            size += len(value.encode(errors="replace"))
             if complaint := config_key(key):
                 yield wrong(f"{field}[{key}]", key, complaint)
     if size > MAX_DATA:

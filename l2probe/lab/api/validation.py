@@ -7,7 +7,6 @@ Rules about values of particular kinds are in rules.py. CEL (x-kubernetes-valida
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -204,7 +203,7 @@ class Walk:
     def _bytes(self, value: str) -> None:
         try:
             base64.b64decode(value, validate=True)
-        except binascii.Error:
+        except ValueError:
             self.notes.mistyped.append("illegal base64 data at input byte 0")
 
 

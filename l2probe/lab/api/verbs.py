@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,7 +16,7 @@ from l2probe.lab.api.call import Call, write_options
 from l2probe.lab.api.deletion import DeleteOptions, Deletion, delete_options
 from l2probe.lab.api.kinds import Kinds
 from l2probe.lab.api.logs import LogSource, log_query, silent
-from l2probe.lab.api.objects import Json, Obj, meta, name_of
+from l2probe.lab.api.objects import Json, Obj, decoded, meta, name_of
 from l2probe.lab.api.paging import page
 from l2probe.lab.api.reading import Options
 from l2probe.lab.api.registry import APPLY_PATCH, Registry
@@ -52,7 +51,7 @@ async def read_body(request: web.Request) -> Json:
     if media_type(request) == protobuf.MEDIA:
         return protobuf.read(data)
     try:
-        return json.loads(data) if data else None
+        return decoded(data) if data else None
     except ValueError as error:
         raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
 

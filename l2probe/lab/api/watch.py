@@ -122,11 +122,8 @@ class Stream:
         clock = asyncio.get_running_loop().time
         end = clock() + self._watch.timeout
         cursor = self._store.revision if self._watch.initial else self._watch.since
-        oldest = self._log.expired
-        if not self._watch.initial and cursor < oldest:
-            yield self._expired(cursor)
-            return
-        yield self._start()
+        if cursor >= self._log.expired:
+            yield self._start()
         while not self._closing() and clock() < end:
             if cursor < self._log.expired:
                 yield self._expired(cursor)

@@ -36,6 +36,7 @@ class Kubelet:
         self._pods: Cache = plane.pods
         self._recorder = Recorder(plane, "kubelet", node.name)
         self._runners: dict[str, PodRunner] = {}
+        self._closing = False
         self._queue = plane.queue(self._reconcile)
         self._reports = plane.queue(self._report)
         plane.pods.subscribe(self._pod_changed)
@@ -56,6 +57,8 @@ class Kubelet:
         elif pod["metadata"].get("deletionTimestamp"):
             await self._end(runner, grace=float(pod["metadata"].get("deletionGracePeriodSeconds") or 0))
             await self._plane.client.delete(POD, key, uid=uid, grace=0)
+        elif self._closing:
+            return
         elif runner is None and dig(pod, "status", "phase") not in ("Succeeded", "Failed"):
             self._start(pod)
         elif runner is not None:
@@ -116,6 +119,7 @@ class Kubelet:
                 continue
 
     async def close(self) -> None:
-        """Kill all Pods of the node."""
+        """Kill all Pods of the node, and start none from now on."""
+        self._closing = True
         for runner in tuple(self._runners.values()):
             await self._end(runner, grace=0)

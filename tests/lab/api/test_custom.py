@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.api.client import CRDS, DEFAULT, MERGE, STRATEGIC, TABLE, Server, custom_kind, fixture
+from tests.lab.api.client import CRDS, DEFAULT, MERGE, STRATEGIC, TABLE, Json, Server, custom_kind, fixture
 
 WIDGETS = "/apis/lab.test/v1/namespaces/default/widgets"
 

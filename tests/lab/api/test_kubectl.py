@@ -1,4 +1,4 @@
-"""Real kubectl programs, every version from 1.29 that is found: what a person does with a cluster.
+"""Real kubectl programs, every version from 1.28 that is found: what a person does with a cluster.
 
 Found as `kubectl` and `kubectl.1.*` on PATH, and as the files that L2PROBE_KUBECTL lists.
 """
@@ -20,7 +20,7 @@ import pytest
 
 from tests.lab.api.client import CORE, CRDS, DEFAULT, LEASES, Json, Server, config_map, custom_kind, pod, service
 
-OLDEST = (1, 29)
+OLDEST = (1, 28)
 
 
 def version_of(program: Path) -> tuple[int, int] | None:
@@ -54,7 +54,7 @@ def programs() -> dict[str, Path]:
 
 
 PROGRAMS = programs()
-NONE = pytest.param(None, marks=pytest.mark.skip(reason="no kubectl 1.29 or newer on PATH or in L2PROBE_KUBECTL"))
+NONE = pytest.param(None, marks=pytest.mark.skip(reason="no kubectl 1.28 or newer on PATH or in L2PROBE_KUBECTL"))
 pytestmark = [
     pytest.mark.kubectl,
     pytest.mark.parametrize("program", [pytest.param(path, id=name) for name, path in PROGRAMS.items()] or [NONE]),
@@ -181,6 +181,17 @@ def test_applying(kubectl: Kubectl, server: Server) -> None:
     assert "service/web configured (server dry run)" in kubectl.run(
         "apply", "--dry-run=server", "-f", "-", stdin=service("web")
     )
+
+
+def test_a_list_comes_back_as_it_went(kubectl: Kubectl, server: Server) -> None:
+    """What `get -o json` printed of several objects can be applied again; in a list too, unknown fields are found."""
+    server.make(f"{DEFAULT}/services", service("web"))
+    server.make(f"{DEFAULT}/configmaps", config_map("conf", k="v"))
+    printed = json.loads(kubectl.run("get", "svc/web", "cm/conf", "-o", "json"))
+
+    assert kubectl.run("apply", "-f", "-", stdin=printed).count(" configured") == 2
+    printed["items"][0]["spec"]["colour"] = "red"
+    assert "colour" in kubectl.run("apply", "-f", "-", stdin=printed, code=1)
 
 
 def test_applying_on_the_server(kubectl: Kubectl, server: Server) -> None:

@@ -129,7 +129,7 @@ class Stage:
             return socket.socket(family, socket.SOCK_STREAM if kind.startswith("tcp") else socket.SOCK_DGRAM)
 
     async def ask(
-        self, kind: str, *, times: int = 1, seconds: float = 0.5, data: bytes = b"?", port: int = 80
+        self, kind: str, *, times: int = 1, seconds: float = 2, data: bytes = b"?", port: int = 80
     ) -> list[str]:
         """Ask the VIP; each answer is what the Pod said, or how it failed: timeout, refused, unreachable, reset."""
         return [
@@ -137,7 +137,7 @@ class Stage:
             for _ in range(times)
         ]
 
-    async def ask_all(self, *, times: int = 1, seconds: float = 0.5, data: bytes = b"?") -> dict[str, list[str]]:
+    async def ask_all(self, *, times: int = 1, seconds: float = 2, data: bytes = b"?") -> dict[str, list[str]]:
         """Ask in every kind of flow."""
         return {kind: await self.ask(kind, times=times, seconds=seconds, data=data) for kind in KINDS}
 
@@ -146,7 +146,7 @@ class Stage:
         with self.world.client.entered():
             listening = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
             listening.bind(("eth0", 0x0003))
-        listening.settimeout(0.15)
+        listening.settimeout(0.3)
         return listening
 
     def send(self, frame: bytes) -> None:

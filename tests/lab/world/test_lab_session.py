@@ -172,9 +172,11 @@ KNOCK = """
 import socket
 line = socket.socket(socket.AF_UNIX)
 line.connect(name)
-line.sendall(b'{"do": "status"}\\n')
-try: print(line.makefile().read() or "nothing")
-except ConnectionResetError: print("nothing")
+try:
+    line.sendall(b'{"do": "status"}\\n')
+    print(line.makefile().read() or "nothing")
+except (BrokenPipeError, ConnectionResetError):
+    print("nothing")
 try: control.ask("status")
 except control.LabError as problem: print(problem)
 """

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from l2probe.errors import LabError
+from l2probe.lab import rtnetlink as rt
 from tests.lab.world.stage import ROOT, VIPS, Stage, play
 
 pytestmark = pytest.mark.lab
@@ -124,6 +125,22 @@ def test_programs_end_with_their_pod_and_tell_how() -> None:
 
     assert (seen["seven"], seen["killed"], seen["rest"]) == (7, -9, 0)
     assert "No such file or directory" in seen["refused"]
+
+
+async def _refused(stage: Stage) -> dict[str, Any]:
+    try:
+        stage.world.client.netlink.do(rt.up(2), rt.address(99, "192.0.2.1/32"), rt.up(2))
+    except OSError as problem:
+        return {"words": str(problem), "number": problem.errno}
+    return {}
+
+
+def test_what_the_kernel_refuses_is_named() -> None:
+    """A netlink request that failed among others is named with its reason."""
+    seen = play(_refused)
+
+    assert "add address 192.0.2.1/32: No such device" in seen["words"]
+    assert seen["number"] == 19
 
 
 async def _many(stage: Stage) -> dict[str, Any]:

@@ -96,6 +96,22 @@ def test_each_signal_reaches_the_command_once_and_its_exit_code_comes_back() -> 
         assert outer.wait(timeout=15) == 5
 
 
+def test_stop_and_continue_take_the_command_along() -> None:
+    """The terminal's stop signal stops outer and command; continuing outer continues both."""
+    program = COUNT.format(enough=1).replace("signal.SIGTERM)", "signal.SIGTERM, signal.SIGCONT)")
+    with started(inside(program)) as outer:
+        assert outer.stdout is not None
+        assert outer.stdout.readline() == "running\n"
+        outer.send_signal(signal.SIGTSTP)
+        _, status = os.waitpid(outer.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+
+        outer.send_signal(signal.SIGCONT)
+
+        assert outer.stdout.readline() == "got SIGCONT\n"
+        assert outer.wait(timeout=15) == 5
+
+
 def test_control_c_on_a_terminal_reaches_the_command_once() -> None:
     """The terminal sends SIGINT to the whole foreground group; the command, which sees the terminal, gets it once."""
     program = COUNT.format(enough=2).replace('print("running"', 'print("running", sys.stdout.isatty()')

@@ -13,7 +13,7 @@ from tests.lab.world.stage import ROOT
 
 pytestmark = pytest.mark.lab
 
-# A user namespace has sysctls of its own: in one that allows no more of them, without capabilities, nothing is left to try.
+# A user namespace has sysctls of its own: in one that allows no more of them, without capabilities, nothing is left.
 FORBIDDEN = """
 import os, sys
 from pathlib import Path

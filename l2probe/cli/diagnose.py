@@ -1,0 +1,171 @@
+"""`l2probe diagnose`: its options, and the real edges behind the flow. Changes nothing in the cluster."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from l2probe.cli.options import cluster_options, report_options, stacked, talk_options
+from l2probe.cli.run import DEFAULT_PROFILE, LAB_OPTIONS, unparse
+
+if TYPE_CHECKING:
+    from l2probe.cli.progress import Progress
+    from l2probe.diagnose.edges import Edges
+
+MOST_UDP_BYTES = 512
+"""Payload that no path fragments."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The parsed command line."""
+
+    services: tuple[str, ...]
+    everything: bool
+    namespace: str | None
+    http: bool
+    udp_payload: str | None
+    interface: str | None
+    pcap: Path | None
+    output: str
+    junit_file: Path | None
+    strict: bool
+    color: str
+    context: str | None
+    kubeconfig: str | None
+    request_timeout: float
+    lab: bool
+    profile: str | None
+    faults: tuple[str, ...]
+    verbose: bool
+    quiet: bool
+
+
+def _diagnose_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    return stacked(
+        click.option("--all", "everything", is_flag=True, help="Diagnose every LoadBalancer Service."),
+        click.option("-n", "--namespace", metavar="NAME", help="Namespace of NAME and svc/NAME; with --all only this."),
+        click.option("--http", is_flag=True, help="Also send a GET / to each TCP port."),
+        click.option("--udp-payload", metavar="TEXT", help="Also send this datagram to each UDP port."),
+        click.option("--interface", metavar="NAME", help="Interface to look from (default: by the route)."),
+        click.option(
+            "--pcap",
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="Save the frames that the verdict rests on.",
+        ),
+    )(function)
+
+
+def _lab_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    return stacked(
+        click.option("--lab", is_flag=True, help="Diagnose the Services of a fresh miniature cluster."),
+        click.option("--profile", metavar="NAME", help=f"What the lab plays (default: {DEFAULT_PROFILE})."),
+        click.option(
+            "--fault", "faults", multiple=True, metavar="NAME", help="Break the lab in this way first; repeatable."
+        ),
+    )(function)
+
+
+@click.command("diagnose", short_help="Find out what is wrong with existing Services; changes nothing.")
+@click.argument("services", nargs=-1, metavar="[NS/NAME|svc/NAME|ADDRESS]...")
+@_diagnose_options
+@report_options
+@cluster_options
+@_lab_options
+@talk_options
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> int:  # noqa: ANN401 - click's own values, made typed by Wanted
+    """Find out from outside what is wrong with existing LoadBalancer Services: what is wrong, why that is believed, and
+    what to do; then what was found good, and what cannot be known from here. Reads the cluster and changes nothing;
+    sends ARP and NDP questions and TCP connects only.
+    """  # noqa: D205 - click shows the paragraph
+    wanted = Wanted(**given)
+    if wanted.everything and wanted.services:
+        raise click.UsageError("Name Services or pass --all, not both.")
+    if wanted.udp_payload is not None and not 0 < len(wanted.udp_payload.encode()) <= MOST_UDP_BYTES:
+        raise click.UsageError(f"--udp-payload takes 1 to {MOST_UDP_BYTES} bytes.")
+    if wanted.lab:
+        return _in_lab(ctx, wanted)
+    if wanted.profile or wanted.faults:
+        raise click.UsageError("--profile and --fault need --lab.")
+    if not wanted.services and not wanted.everything:
+        raise click.UsageError("Name a Service (NAMESPACE/NAME) or an address, or pass --all.")
+    return _against_cluster(wanted, ctx.obj)
+
+
+def _in_lab(ctx: click.Context, wanted: Wanted) -> int:
+    """Boot a lab and run the same command line there; without a Service named, about all that the lab has."""
+    if wanted.kubeconfig or wanted.context:
+        raise click.UsageError("--lab brings its own cluster; leave --kubeconfig and --context out.")
+    from l2probe.lab.session import run_inside  # noqa: PLC0415 - brings the lab's libraries
+
+    typed: list[str] = ctx.obj
+    name = ctx.info_name or "diagnose"
+    argv = [name, *unparse(ctx, typed[typed.index(name) + 1 :], without=LAB_OPTIONS)]
+    if not wanted.services and not wanted.everything:
+        argv.append("--all")
+    return run_inside(argv, profile=wanted.profile or DEFAULT_PROFILE, faults=wanted.faults)
+
+
+def _against_cluster(wanted: Wanted, argv: list[str]) -> int:
+    from l2probe.cli.deliver import exit_code, show, write_junit  # noqa: PLC0415 - with the edges' libraries
+    from l2probe.cli.progress import Progress  # noqa: PLC0415 - likewise
+    from l2probe.diagnose import Plan, diagnose  # noqa: PLC0415 - likewise
+    from l2probe.diagnose.subjects import Wish  # noqa: PLC0415 - likewise
+    from l2probe.judge import conclude  # noqa: PLC0415 - likewise
+
+    progress = Progress(quiet=wanted.quiet, verbose=wanted.verbose)
+    started, clock = datetime.now(UTC), time.monotonic()
+    wish = Wish(words=wanted.services, everything=wanted.everything, namespace=wanted.namespace)
+    payload = None if wanted.udp_payload is None else wanted.udp_payload.encode()
+    try:
+        evidence = diagnose(
+            Plan(wish=wish, http=wanted.http, udp_payload=payload, pcap=wanted.pcap), _edges(wanted, progress)
+        )
+    finally:
+        progress.clear()
+    report = conclude(
+        evidence,
+        started=started.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        duration_seconds=round(time.monotonic() - clock, 3),
+        command=shlex.join(["l2probe", *argv]),
+    )
+    show(report, wanted.output, wanted.color)
+    if wanted.junit_file:
+        write_junit(report, wanted.junit_file)
+    return exit_code(report, strict=wanted.strict)
+
+
+def _edges(wanted: Wanted, progress: Progress) -> Edges:
+    from l2probe.diagnose.edges import Edges  # noqa: PLC0415 - with the edges' libraries
+    from l2probe.diagnose.knocking import knock  # noqa: PLC0415 - likewise
+    from l2probe.diagnose.reading import Reading  # noqa: PLC0415 - likewise
+    from l2probe.diagnose.solicitor import Solicitor  # noqa: PLC0415 - likewise
+    from l2probe.observe.kube import connect  # noqa: PLC0415 - likewise
+    from l2probe.observe.mapping import map_nodes  # noqa: PLC0415 - likewise
+    from l2probe.observe.vantage import vantage  # noqa: PLC0415 - likewise
+    from l2probe.observe.wire import open_wire  # noqa: PLC0415 - likewise
+
+    api = connect(kubeconfig=wanted.kubeconfig, context=wanted.context, request_timeout=wanted.request_timeout)
+    transport = api._transport  # noqa: SLF001 - `connect` is the one door to an authenticated session
+    return Edges(
+        api=Reading(transport, context=api.context, namespace=api.namespace),
+        vantage=partial(vantage, interface=wanted.interface),
+        open_wire=open_wire,
+        solicit=Solicitor,
+        map_nodes=map_nodes,
+        knock=knock,
+        now=time.time,
+        pause=threading.Event().wait,
+        say=progress,
+    )

@@ -1,0 +1,54 @@
+"""Where we stand towards each address: on its segment, behind a router, or without a route. Sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from l2probe.model import Ip, Node, Vantage
+
+Look = Callable[[Sequence[Ip], Sequence[Node]], Vantage]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The vantage, the addresses that its interface can ask for, and why not for each of the others.
+
+    `unroutable`: those to which not even traffic can be sent.
+    """
+
+    vantage: Vantage
+    near: frozenset[Ip]
+    obstacles: Mapping[Ip, str]
+    unroutable: frozenset[Ip]
+
+
+def stand(look: Look, vips: Sequence[Ip], nodes: Sequence[Node]) -> Place:
+    """Return the place from which most can be seen: the interface of the first address that is on a segment of ours."""
+    single = {vip: look((vip,), nodes) for vip in vips}
+    on_link = [vip for vip in vips if single[vip].on_link]
+    interface = single[on_link[0]].interface if on_link else None
+    near = [vip for vip in on_link if single[vip].interface == interface]
+    unroutable = frozenset(vip for vip in vips if single[vip].on_link is None)
+    everything = len(near) + len(unroutable) == len(vips)
+    return Place(
+        vantage=look(near or vips, nodes),
+        near=frozenset(near),
+        # Where all lie behind a router, the judge says so once (V02).
+        obstacles={
+            vip: _why(vip, single[vip], interface)
+            for vip in vips
+            if vip not in near and (vip in unroutable or (near and not everything))
+        },
+        unroutable=unroutable,
+    )
+
+
+def _why(vip: Ip, seen: Vantage, interface: str | None) -> str:
+    if seen.on_link is None:
+        return f"Anything about {vip}: no route leads there from this host. Add one, or run l2probe where there is one."
+    through = f" through {seen.gateway}" if seen.gateway else ""
+    return (
+        f"Who announces {vip}: it is reached by {seen.interface}{through}, and the others are on {interface}."
+        " Diagnose it alone, or from its own segment."
+    )

@@ -1,0 +1,145 @@
+"""The Kubernetes API for a diagnosis: lists and gets only, so that `list` and `get` are the only rights it needs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Collection, Mapping
+
+from l2probe.announcers import cilium, kubevip, metallb
+from l2probe.announcers.lease import Lease
+from l2probe.diagnose.edges import Name
+from l2probe.errors import ClusterError, NotAllowedError
+from l2probe.model import Claim, Cluster, Condition, Right, Service
+from l2probe.observe import custom, decode, objects, survey
+from l2probe.observe.lists import fetch, fetch_if_served
+from l2probe.observe.refusals import NOT_FOUND, StatusError
+from l2probe.observe.survey import Announcer
+from l2probe.observe.transport import Transport
+
+LEASES = Right(verb="list", resource="leases", group="coordination.k8s.io")
+L2_STATUSES = Right(verb="list", resource="servicel2statuses", group=metallb.GROUP)
+CLAIM_RIGHTS = {cilium.NAME: LEASES, kubevip.NAME: LEASES, metallb.NAME: L2_STATUSES}
+"""What must be allowed to read who should announce, by implementation."""
+WARNING = "Warning"
+Found = Mapping[Name, tuple[Claim, ...]]
+
+
+class Reading:
+    """One cluster's API server, read only. `namespace`: that of the kubeconfig's context."""
+
+    def __init__(self, transport: Transport, *, context: str | None, namespace: str) -> None:
+        self.namespace = namespace
+        self._transport = transport
+        self._context = context
+        self._announcer = Announcer(name=None)
+
+    def survey(self) -> Cluster:
+        """Return what the cluster says it is; a kind that we may not read is None and in `missing_rights`."""
+        cluster, self._announcer = survey.survey(self._transport, self._context)
+        return cluster
+
+    def claims(self, services: Collection[Name]) -> Found:
+        """Return what is claimed now about each Service, at most one claim; call `survey` first."""
+        read = READERS.get(self._announcer.name or "")
+        return read(self._transport, self._announcer, services) if read else {}
+
+    def document(self, name: Name) -> Mapping[str, object] | None:
+        """Return a Service of any type; None when there is none of that name."""
+        try:
+            document = json.loads(self._transport.call("GET", _path(name)))
+        except StatusError as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+        except ValueError as error:
+            raise ClusterError(f"The API server answered {_path(name)} with what is no JSON.") from error
+        return document if isinstance(document, dict) else None
+
+    def service(self, name: Name) -> Service | None:
+        """Return one LoadBalancer Service with its backends (None: EndpointSlices may not be read)."""
+        try:
+            found = self._transport.get(_path(name), objects.ServiceObject)
+        except StatusError as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+        return next(iter(decode.load_balancers([found], self._slices(name))), None)
+
+    def _slices(self, name: Name) -> list[objects.SliceObject] | None:
+        path = f"/apis/discovery.k8s.io/v1/namespaces/{name[0]}/endpointslices"
+        query = {"labelSelector": f"{decode.SERVICE_NAME_LABEL}={name[1]}"}
+        try:
+            return fetch(self._transport, path, objects.SliceObject, query)[0]
+        except NotAllowedError:
+            return None
+
+    def warning(self, name: Name) -> Condition | None:
+        """Return the newest warning event about a Service as a condition; None without one, or when denied."""
+        query = {"fieldSelector": f"involvedObject.kind=Service,involvedObject.name={name[1]},type={WARNING}"}
+        try:
+            events, _ = fetch(self._transport, f"/api/v1/namespaces/{name[0]}/events", objects.EventObject, query)
+        except ClusterError:
+            return None  # it only adds words to what is known already
+        about = [event for event in events if event.type == WARNING and event.involved_object.name == name[1]]
+        if not about:
+            return None
+        newest = about[-1]
+        return Condition(type="Event", status=WARNING, reason=newest.reason or "", message=newest.message or "")
+
+
+def _path(name: Name) -> str:
+    return f"/api/v1/namespaces/{name[0]}/services/{name[1]}"
+
+
+def _leases(transport: Transport, namespace: str | None) -> dict[Name, Lease]:
+    """Return the leases of a namespace, or of all."""
+    inside = f"/namespaces/{namespace}" if namespace else ""
+    found, _ = fetch(transport, f"/apis/coordination.k8s.io/v1{inside}/leases", objects.LeaseObject)
+    return {(item.metadata.namespace, item.metadata.name): decode.lease(item) for item in found}
+
+
+def _first(
+    leases: Mapping[Name, Lease], names: Collection[Name], read: Callable[[Lease, float], Claim]
+) -> tuple[Claim, ...]:
+    now = time.time()
+    return tuple(read(leases[name], now) for name in names if name in leases)[:1]
+
+
+def _cilium(transport: Transport, announcer: Announcer, services: Collection[Name]) -> Found:
+    leases = _leases(transport, announcer.namespace)
+    return {
+        (namespace, name): _first(
+            leases, [(announcer.namespace, lease) for lease in cilium.lease_names(namespace, name)], cilium.claim
+        )
+        for namespace, name in services
+    }
+
+
+def _kube_vip(transport: Transport, announcer: Announcer, services: Collection[Name]) -> Found:
+    leases = _leases(transport, None)
+    return {
+        (namespace, name): _first(
+            leases,
+            [(where, lease) for lease in kubevip.lease_names(name) for where in (namespace, announcer.namespace)],
+            kubevip.claim,
+        )
+        for namespace, name in services
+    }
+
+
+def _metallb(transport: Transport, _: Announcer, services: Collection[Name]) -> Found:
+    path = f"/apis/{metallb.GROUP}/v1beta1/servicel2statuses"
+    statuses = fetch_if_served(transport, path, custom.L2Status) or []
+    found: dict[Name, tuple[Claim, ...]] = dict.fromkeys(services, ())
+    for item in statuses:
+        labels = item.metadata.labels or {}
+        name = (labels.get(metallb.SERVICE_NAMESPACE_LABEL, ""), labels.get(metallb.SERVICE_LABEL, ""))
+        if name in found:
+            node = item.status.node if item.status else None
+            found[name] = (metallb.claim(item.metadata.namespace, item.metadata.name, node, time.time()),)
+    return found
+
+
+READERS = {cilium.NAME: _cilium, kubevip.NAME: _kube_vip, metallb.NAME: _metallb}
+"""How each implementation's claims are read."""

@@ -1,0 +1,76 @@
+"""A finished report: its exit code, its files, and what is said about a namespace that stayed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from l2probe.cli import execute
+from l2probe.cli.deliver import exit_code, write_junit
+from l2probe.errors import UsageError
+from l2probe.judge import conclude
+from l2probe.model import Cluster, Evidence, NodeName, Report, Vantage, Verdict
+from l2probe.run import Ran
+from tests.run.played import plan
+
+EVIDENCE = Evidence(
+    cluster=Cluster(implementation="cilium"), vantage=Vantage(interface="eth0", cluster_node=NodeName("node-1"))
+)
+
+
+def report(verdict: Verdict) -> Report:
+    """Return a report with this verdict."""
+    concluded = conclude(EVIDENCE, started="2026-01-01T00:00:00Z", duration_seconds=1.0, command="l2probe run")
+    return replace(concluded, verdict=verdict)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "normal", "strict"),
+    [(Verdict.PASS, 0, 0), (Verdict.WARN, 0, 1), (Verdict.UNKNOWN, 2, 2), (Verdict.FAIL, 1, 1)],
+)
+def test_exit_code_is_the_verdict(verdict: Verdict, normal: int, strict: int) -> None:
+    """0 proven good, 1 proven broken, 2 could not tell; --strict makes a warning broken."""
+    assert exit_code(report(verdict), strict=False) == normal
+    assert exit_code(report(verdict), strict=True) == strict
+
+
+def test_junit_appears_whole(tmp_path: Path) -> None:
+    """The file is XML, and no temporary one stays beside it."""
+    write_junit(report(Verdict.WARN), tmp_path / "x.xml")
+
+    assert ET.parse(tmp_path / "x.xml").getroot().tag == "testsuites"
+    assert [path.name for path in tmp_path.iterdir()] == ["x.xml"]
+
+
+def test_junit_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    """A missing directory is told with the file's name."""
+    with pytest.raises(UsageError, match=r"x\.xml could not be written: No such file or directory"):
+        write_junit(report(Verdict.WARN), tmp_path / "no" / "x.xml")
+
+
+@pytest.mark.parametrize(
+    ("code", "broken", "expected"),
+    [
+        pytest.param(0, False, 2, id="a pass that left something is no success"),
+        pytest.param(1, True, 1, id="a proven failure stays one"),
+    ],
+)
+def test_a_run_that_could_not_clean_up(
+    *, code: int, broken: bool, expected: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is left is said, with the command that removes it."""
+    ran = Ran(evidence=EVIDENCE, leftover="Namespace l2probe-0badcafe was still terminating after 60 s.")
+
+    assert execute._mention_leftover(plan(), ran, code, broken=broken) == expected
+    assert "l2probe cleanup --run 0badcafe" in capsys.readouterr().err
+
+
+def test_keep_names_the_command_that_removes(capsys: pytest.CaptureFixture[str]) -> None:
+    """--keep changes no exit code."""
+    assert execute._mention_leftover(plan(keep=True), Ran(evidence=EVIDENCE), 0, broken=False) == 0
+    assert capsys.readouterr().err == (
+        "Kept namespace l2probe-0badcafe. Remove it with `l2probe cleanup --run 0badcafe`.\n"
+    )
