@@ -2,10 +2,10 @@
 VENV := .venv
 BIN  := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test e2e lint bench clean
 
 help: ## say what can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
 
 $(VENV)/.ready: pyproject.toml .ci/prepare
 	@.ci/prepare $(VENV)
@@ -17,6 +17,9 @@ demo: $(VENV)/.ready ## boot the lab, run l2probe in it, show the report
 test: $(VENV)/.ready lint ## run all tests
 	@.ci/prepare $(VENV) nft kubectl
 	@L2PROBE_KUBECTL="$$(ls $(CURDIR)/$(VENV)/kubectl/*/kubectl 2>/dev/null | tr '\n' ':')" $(BIN)/python -m pytest -n 2 --dist loadgroup -q $(ARGS)
+
+e2e: $(VENV)/.ready ## a real Kubernetes with MetalLB out of namespaces (root, Go; first build takes minutes)
+	@tests/real/prepare.sh && $(BIN)/python -m pytest tests/real -m real -q $(ARGS)
 
 lint: $(VENV)/.ready ## ruff and mypy --strict
 	@$(BIN)/ruff check .

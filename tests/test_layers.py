@@ -37,7 +37,6 @@ DOORS = {
     "msgspec": ("observe/", "report/"),
     "yaml": ("suites.py", "report/document.py", "observe/kubeconfig.py", "cli/"),
     "aiohttp": ("lab/",),
-    "pyroute2": ("lab/",),
     "cryptography": ("lab/",),
 }
 

@@ -178,6 +178,8 @@ def announcer_drops(evidence: Evidence, explained: Explained) -> Finding:
     """D03: the address is answered for, and all its traffic is lost."""
     addresses = listing(one.exchange.vip for one in explained.inside)
     nodes = listing(owner for one in explained.inside if (owner := announcer_of(evidence, one)))
+    if not nodes and evidence.vantage.on_link is False:
+        return lost_beyond_router(evidence, explained, addresses)
     return finding(
         "D03",
         Verdict.FAIL,
@@ -186,6 +188,21 @@ def announcer_drops(evidence: Evidence, explained: Explained) -> Finding:
         because=split(explained),
         remedy=f"Look on {nodes or 'that node'} for what drops it: rp_filter, a firewall, a NIC without an "
         f"address, an agent that is not ready.{alternatives(evidence, explained)}",
+        subject=subject(explained),
+    )
+
+
+def lost_beyond_router(evidence: Evidence, explained: Explained, addresses: str) -> Finding:
+    """D03 from behind a router: all was lost, and whether anybody answers for the address was not seen."""
+    gateway = evidence.vantage.gateway or "the router"
+    return finding(
+        "D03",
+        Verdict.FAIL,
+        says=f"Of {explained.pattern.where} at {addresses} nothing arrived ({outcomes(tried(explained.inside))}), although "
+        "a backend was ready; whether any node answered for it was not seen from behind a router.",
+        because=(*split(explained), f"All of it went through {gateway}."),
+        remedy="Look from a machine in the address's own subnet: nobody announces it, the announcer drops, or the path "
+        f"through {gateway} does.",
         subject=subject(explained),
     )
 

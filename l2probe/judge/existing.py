@@ -155,7 +155,7 @@ def dsr_unseen(evidence: Evidence) -> Iterator[Finding]:
 
 def unknown(evidence: Evidence, findings: tuple[Finding, ...]) -> Iterator[str]:
     """Yield what a diagnosis asked and could not answer; what a finding explains is not said again."""
-    codes = {found.code for found in findings}
+    codes = {found.code for found in findings if found.verdict in {Verdict.FAIL, Verdict.UNKNOWN}}
     for case, trial in existing(evidence):
         if trial.obstacle:
             yield trial.obstacle
@@ -169,16 +169,27 @@ def unknown_of(case: Case, trial: Trial, codes: set[str]) -> Iterator[str]:
     unheard = [vip for vip in vips(case) if vip not in silent and not owners(case, vip)]
     if unheard and not codes & {"V01", "V02", "V03", "V04"} and not {code[0] for code in codes} & {"A", "B"}:
         yield f"Who announces {listing(unheard)}: no answer was seen, and nothing shows that one could be."
-    if len(silent) == len(vips(case)) or any(code[0] in "ABCD" and code != "C02" for code in codes):
+    if len(silent) == len(vips(case)) or any(code[0] in "ABCD" for code in codes):
         return
     answers = [one for one in trial.exchanges or () if answered(one)]
     if tried and not answers:
-        yield (
-            f"Why no connection to {case.name} arrived ({outcomes(tried)}): the announcer was not known, so policy "
-            "Local and a broken path look the same. Look from a machine on the segment, with CAP_NET_RAW."
-        )
+        yield f"Why no connection to {case.name} arrived ({outcomes(tried)}): {undecided(case, tried)}"
     if not tried and not answers:
         yield f"Whether traffic to {case.name} arrives: {untried(trial)}"
+
+
+def undecided(case: Case, tried: list[Exchange]) -> str:
+    """Return why the loss of all connects could not be explained, and what would explain it."""
+    if all(one.outcome is Outcome.NO_NEIGHBOUR for one in tried):
+        return (
+            "the next hop was not resolved. Look from a machine on the segment, with CAP_NET_RAW, who answers for it."
+        )
+    if case.local:
+        return (
+            "the announcer was not known, so policy Local and a broken path look the same. Look from a machine on the "
+            "segment, with CAP_NET_RAW."
+        )
+    return "too little was tried to tell loss from a pattern. Try again."
 
 
 def untried(trial: Trial) -> str:

@@ -57,7 +57,18 @@ def test_lies_are_not_believed() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"null", b"{}", b'{"nonce": 1}', b"[" * 50_000, b'{"a":' * 50_000, b"\xff\xfe", b'"' + b"\\ud800" * 10],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"nonce": 1}',
+        b"[" * 50_000,
+        b'{"a":' * 50_000,
+        b"\xff\xfe",
+        b'"' + b"\\ud800" * 10,
+    ],
 )
 def test_nonsense_is_no_answer(body: bytes) -> None:
     """However deep, short or badly encoded."""

@@ -124,10 +124,14 @@ def test_solicitations() -> None:
     vip, group = "2001:db8::40", "33:33:ff:00:00:01"
     dad = IPv6(src="::", dst="ff02::1:ff00:40", hlim=255) / ICMPv6ND_NS(tgt=vip)
     assert heard(Ether(src=A, dst=group) / dad) is None
-    asks = IPv6(src=vip, dst="ff02::1:ff00:1", hlim=255) / ICMPv6ND_NS(tgt="2001:db8::1") / ICMPv6NDOptSrcLLAddr(lladdr=B)
+    asks = (
+        IPv6(src=vip, dst="ff02::1:ff00:1", hlim=255) / ICMPv6ND_NS(tgt="2001:db8::1") / ICMPv6NDOptSrcLLAddr(lladdr=B)
+    )
     told = heard(Ether(src=A, dst=group) / asks)
     assert (told.ip, told.mac, told.op) == (vip, B, "request")
-    assert heard(Ether(src=A, dst=group) / asks, outgoing=True) == Question(at=1.0, ip=Ip("2001:db8::1"), asked="multicast")
+    assert heard(Ether(src=A, dst=group) / asks, outgoing=True) == Question(
+        at=1.0, ip=Ip("2001:db8::1"), asked="multicast"
+    )
 
 
 def test_a_reply_long_after_the_question_is_unsolicited() -> None:
@@ -222,12 +226,18 @@ def test_a_reset_after_the_connection_stood_is_no_refusal() -> None:
 
 
 def test_too_big_is_no_refusal() -> None:
-    """"Fragmentation needed" is kept, but the flow was not refused."""
+    """ "Fragmentation needed" is kept, but the flow was not refused."""
     flow = (Protocol.UDP, CLIENT, 4000, VIP, 80)
     sent = Packet(at=1.0, outgoing=True, source_mac=Mac(A), target_mac=Mac(B), flow=flow)
     message = IcmpMessage(at=1.1, source_mac=Mac(B), sender=Ip("10.99.0.1"), kind=(3, 4), flow=flow)
     asked = Exchange(
-        at=1.0, protocol=Protocol.UDP, vip=VIP, port=80, outcome=Outcome.TIMEOUT, payload_bytes=1400, source=CLIENT,
+        at=1.0,
+        protocol=Protocol.UDP,
+        vip=VIP,
+        port=80,
+        outcome=Outcome.TIMEOUT,
+        payload_bytes=1400,
+        source=CLIENT,
         source_port=4000,
     )
 
@@ -270,14 +280,14 @@ def test_icmpv6_errors(error: Any) -> None:
 def test_an_ip_option_does_not_hide_the_ports() -> None:
     """DSR by option: the header is longer, the flow the same."""
     options = b"\x9a\x08" + bytes(6)
-    packet = heard(Ether(src=A, dst=B) / IP(src=VIP, dst=CLIENT, options=options) / TCP(sport=80, dport=4000, flags="SA"))
+    packet = heard(
+        Ether(src=A, dst=B) / IP(src=VIP, dst=CLIENT, options=options) / TCP(sport=80, dport=4000, flags="SA")
+    )
 
     assert (packet.flow, packet.flags) == ((Protocol.TCP, VIP, 80, CLIENT, 4000), "SA")
 
 
-@pytest.mark.parametrize(
-    ("name", "kept"), [("arp-resolve", 2), ("announce-first", 10), ("wire-wrong-target-port", 6)]
-)
+@pytest.mark.parametrize(("name", "kept"), [("arp-resolve", 2), ("announce-first", 10), ("wire-wrong-target-port", 6)])
 def test_frames_that_concern_an_address(name: str, kept: int) -> None:
     """Questions for it, answers about it, flows to it and from it; not the node's question for the client."""
     assert sum(concerns(frame, {VIP}) for frame in captures.frames(name)) == kept
@@ -306,7 +316,11 @@ def test_no_bytes_break_the_dissection(data: bytes, outgoing: bool) -> None:
 
 @settings(deadline=None)
 @given(
-    st.sampled_from(RECORDED), st.integers(0, 120), st.integers(0, 120), st.binary(min_size=1, max_size=4), st.booleans()
+    st.sampled_from(RECORDED),
+    st.integers(0, 120),
+    st.integers(0, 120),
+    st.binary(min_size=1, max_size=4),
+    st.booleans(),
 )
 def test_no_damage_breaks_the_dissection(frame: Frame, cut: int, at: int, damage: bytes, outgoing: bool) -> None:
     """Recorded frames, cut short and overwritten somewhere."""

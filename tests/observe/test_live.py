@@ -42,7 +42,9 @@ def service(version: str, ip: str | None = None) -> dict[str, Any]:
     }
 
 
-def lease(version: str, holder: str | None, renewed: str = "2026-11-23T10:00:00.000000Z", name: str = LEASE_NAME) -> Any:
+def lease(
+    version: str, holder: str | None, renewed: str = "2026-11-23T10:00:00.000000Z", name: str = LEASE_NAME
+) -> Any:
     """Return the Service's lease."""
     spec = {"holderIdentity": holder, "renewTime": renewed, "leaseDurationSeconds": 15, "leaseTransitions": 1}
     return {"metadata": {"name": name, "namespace": "kube-system", "resourceVersion": version}, "spec": spec}

@@ -17,7 +17,11 @@ EVENTS = msgspec.json.decode(recorded("metallb/events-core-v1.json"), type=objec
 
 def warning(name: str) -> objects.EventObject | None:
     """Return the newest recorded warning about a Pod."""
-    found = [e for e in EVENTS or () if e.type == "Warning" and (e.involved_object.kind, e.involved_object.name) == ("Pod", name)]
+    found = [
+        e
+        for e in EVENTS or ()
+        if e.type == "Warning" and (e.involved_object.kind, e.involved_object.name) == ("Pod", name)
+    ]
     return found[-1] if found else None
 
 
@@ -76,14 +80,16 @@ MOUNT = msgspec.convert(
             "Error: exit code 2",
         ),
         (
-            {"initContainerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff", "message": "x\x1b[2J\ny"}}}]},
+            {
+                "initContainerStatuses": [
+                    {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "x\x1b[2J\ny"}}}
+                ]
+            },
             None,
             "ImagePullBackOff: x [2J y",
         ),
     ],
 )
-def test_the_most_telling_reason_wins(
-    status: dict[str, object], event: objects.EventObject | None, says: str
-) -> None:
+def test_the_most_telling_reason_wins(status: dict[str, object], event: objects.EventObject | None, says: str) -> None:
     """A warning explains a container that is merely being created; text of the cluster is made printable."""
     assert pods.pod(made(**status), event).waiting == says

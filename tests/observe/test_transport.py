@@ -95,9 +95,7 @@ def test_retry_after_longer_than_the_call_may_take_is_an_error_at_once(api: Api,
     ],
     ids=["500", "drop", "hang", "half", "html", "deep", "empty", "redirect", "401"],
 )
-def test_a_lasting_trouble_is_one_sentence_in_bounded_time(
-    api: Api, kube: Connect, answer: Answer, says: str
-) -> None:
+def test_a_lasting_trouble_is_one_sentence_in_bounded_time(api: Api, kube: Connect, answer: Answer, says: str) -> None:
     """Whatever the server does, the call ends in its time with an error that names server and request, and a hint."""
     api.on(VERSION, answer)
     began = time.monotonic()

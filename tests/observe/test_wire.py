@@ -35,7 +35,11 @@ def test_every_owner_of_every_address_is_heard_in_every_round() -> None:
     found = play("ask")
 
     counted = Counter((each["ip"], each["mac"]) for each in found)
-    both = {(ip, mac): 2 for ip in segment.PLAYED_V6 | {segment.TWO_OWNERS: ()} for mac in segment.PLAYED[segment.TWO_OWNERS]}
+    both = {
+        (ip, mac): 2
+        for ip in segment.PLAYED_V6 | {segment.TWO_OWNERS: ()}
+        for mac in segment.PLAYED[segment.TWO_OWNERS]
+    }
     alone = {(getattr(segment, name), segment.FAR_MAC): 2 for name in ("NODE", "NODE_V6", "SERVED", "SERVED_V6")}
     assert counted == both | alone
     assert {(each["solicited"], each["asked"], each["op"]) for each in found} == {
@@ -57,7 +61,15 @@ def test_exchanges_and_their_frames() -> None:
     seen = play("exchanges")
 
     rows = [
-        (each["protocol"], each["vip"], each["port"], each["outcome"], each["icmp"], each["sent_mac"], each["reply_mac"])
+        (
+            each["protocol"],
+            each["vip"],
+            each["port"],
+            each["outcome"],
+            each["icmp"],
+            each["sent_mac"],
+            each["reply_mac"],
+        )
         for each in seen["annotated"]
     ]
     far, other = segment.FAR_MAC, segment.OTHER_MAC
