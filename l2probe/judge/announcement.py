@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from l2probe.judge.case import (
     Case,
+    answered,
     cases,
     claims,
     ended,
@@ -67,7 +68,11 @@ def silence(case: Case, addresses: tuple[Ip, ...]) -> tuple[str, ...]:
     witness = (
         f", where {count(len(heard), 'node address')[: -1 if len(heard) == 1 else None]} answered" if heard else ""
     )
-    return (f"{said}{witness}.", f"Traffic to {listing(addresses)}: {outcomes(tried)}." if tried else "")
+    return (
+        f"{said}{witness}.",
+        f"Traffic to {listing(addresses)}: {outcomes(tried)}." if tried else "",
+        "What was answered went to a neighbour that this host remembered." if any(map(answered, tried)) else "",
+    )
 
 
 def feature_off(evidence: Evidence) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ control plane itself handed the address over at that moment.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -21,7 +22,7 @@ from l2probe.judge.case import (
     replies,
     vips,
 )
-from l2probe.model import Evidence, Ip, Mac, NeighbourReply, NodeName, Outcome, Trial
+from l2probe.model import Evidence, Exchange, Ip, Mac, NeighbourReply, NodeName, Outcome, Trial
 
 GRACE_SECONDS = 3.0
 """How far a frame may lie from its sender's time as holder. MetalLB repeats gratuitous ARP 1.1 s apart, Cilium's new
@@ -104,7 +105,8 @@ def silent(case: Case, vip: Ip) -> bool | None:
     """Whether nobody answered for this VIP while a backend was ready and neighbours were heard; None: cannot tell.
 
     Only the trials in which the address must be announced count. A gratuitous announcement whose sender then answers no
-    question is silence too, when traffic found no neighbour.
+    question is silence too, when traffic found no neighbour. An answer to traffic does not end the silence: this host
+    may remember a neighbour that answers nobody who asks.
     """
     if not hears(case.evidence, family(vip)):
         return None
@@ -112,9 +114,16 @@ def silent(case: Case, vip: Ip) -> bool | None:
     if frames is None:
         return None
     tried = [exchange for _, exchange in exchanges(case.trials) if exchange.vip == vip]
-    if any(map(answered, tried)) or any(frame.solicited for frame in frames):
+    if any(frame.solicited for frame in frames):
         return False
+    if any(map(answered, tried)):
+        return not frames and remembered(tried)
     return not frames or (bool(tried) and all(exchange.outcome is Outcome.NO_NEIGHBOUR for exchange in tried))
+
+
+def remembered(tried: Sequence[Exchange]) -> bool:
+    """Whether what was answered went to a MAC that this host only remembered: frames were read, and none told it."""
+    return all(exchange.sent_mac is not None for exchange in tried if answered(exchange))
 
 
 def silent_vips(case: Case) -> tuple[Ip, ...]:

@@ -9,6 +9,7 @@ from l2probe.announcers.image import version_of
 from l2probe.announcers.lease import Lease, gone, stale
 from l2probe.model import Condition, Datapath, Pool
 
+Labels = tuple[tuple[str, str], ...]
 LEASE = Lease(
     namespace="kube-system",
     name="cilium-l2announce-shop-web",
@@ -51,8 +52,8 @@ def test_a_deleted_lease_claims_nobody() -> None:
 
 
 @pytest.mark.parametrize(("read_at", "expected"), [(1000.0, False), (1015.0, False), (1015.1, True), (5000.0, True)])
-def test_a_lease_is_stale_when_nobody_renewed_it_in_time(read_at: float, expected: bool) -> None:
-    """renewTime + leaseDurationSeconds passed when it was read."""
+def test_a_lease_is_stale_when_nobody_renewed_it_in_time(read_at: float, *, expected: bool) -> None:
+    """The sum of renewTime and leaseDurationSeconds had passed when it was read."""
     assert stale(cilium.claim(LEASE, read_at)) is expected
 
 
@@ -74,7 +75,7 @@ def test_a_lease_without_times_is_not_called_stale() -> None:
         ({"kube-proxy-replacement": "disabled", "bpf-lb-mode": "dsr"}, False, None),
     ],
 )
-def test_what_cilium_config_claims(config: dict[str, str], announces: bool, datapath: Datapath | None) -> None:
+def test_what_cilium_config_claims(config: dict[str, str], *, announces: bool, datapath: Datapath | None) -> None:
     """L2 announcements need kube-proxy replacement; the mode is snat when absent and unknown when we do not know it."""
     assert (cilium.announces(config), cilium.datapath(config)) == (announces, datapath)
 
@@ -152,7 +153,7 @@ def test_the_version_in_an_image(image: str, version: str | None) -> None:
         ("frr", (("app", "metallb"), ("component", "frr")), "x", False),
     ],
 )
-def test_the_speaker_is_recognised(name: str, labels: tuple[tuple[str, str], ...], image: str, expected: bool) -> None:
+def test_the_speaker_is_recognised(name: str, labels: Labels, image: str, *, expected: bool) -> None:
     """By the labels of manifests and chart, or by its image."""
     assert metallb.is_speaker(name, labels, image) is expected
 
@@ -174,7 +175,7 @@ def test_metallb_claims() -> None:
         ("example/other:1", False),
     ],
 )
-def test_kube_vip_is_recognised(image: str, expected: bool) -> None:
+def test_kube_vip_is_recognised(image: str, *, expected: bool) -> None:
     """Its cloud provider gives addresses and announces nothing."""
     assert kubevip.is_kube_vip(image) is expected
 

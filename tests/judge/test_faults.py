@@ -232,6 +232,27 @@ def test_the_silent_address_says_who_held_the_lease_and_who_was_heard() -> None:
     assert any("6 node addresses" in line for line in found.because)
 
 
+def test_a_remembered_neighbour_does_not_hide_the_silence() -> None:
+    """An answer that went to a MAC which nobody announced proves reachability for this host only; B07 stays."""
+
+    def answers(trial: Trial, one: Exchange) -> Exchange:
+        return replace(one, outcome=Outcome.ANSWERED, sent_mac=mac(NODES[0]))
+
+    found = judge(each_exchange(silent_leader(), answers))[0]
+
+    assert found.code == "B07"
+    assert any("remembered" in line for line in found.because)
+
+
+def test_without_frames_an_answer_is_no_silence() -> None:
+    """Where the frames of the answered traffic were not read, nothing says that the neighbour was remembered."""
+
+    def answers(trial: Trial, one: Exchange) -> Exchange:
+        return replace(one, outcome=Outcome.ANSWERED, sent_mac=None)
+
+    assert "B07" not in {finding.code for finding in judge(each_exchange(silent_leader(), answers))}
+
+
 def test_a_lease_renewed_before_our_eyes_is_fresh_whatever_the_clocks_say() -> None:
     """A cluster whose clock is an hour behind ours has no stale lease when we saw it renewed."""
 

@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from l2probe.errors import WireError
 from l2probe.model import Ip, Node, NodeName, Protocol
@@ -15,17 +14,17 @@ from l2probe.observe.traffic import Request, Traffic
 from l2probe.observe.vantage import vantage
 from l2probe.observe.wire import open_wire
 from tests.observe import segment
-from tests.observe.segment import SECRET, plain
+from tests.observe.segment import SECRET, Json, plain
 
 
-def ask() -> Any:
+def ask() -> Json:
     """Ask for every kind of address."""
     names = ("NODE", "NODE_V6", "SERVED", "SERVED_V6", "TWO_OWNERS", "TWO_OWNERS_V6", "NOBODY")
     with open_wire("near0") as wire:
         return plain(wire.ask([Ip(getattr(segment, name)) for name in names], times=2, gap=0.1, linger=0.2))
 
 
-def ask_until_told() -> Any:
+def ask_until_told() -> Json:
     """Ask with stop_early, and say how long it took against asking to the end."""
     with open_wire("near0") as wire:
         began = time.monotonic()
@@ -33,7 +32,7 @@ def ask_until_told() -> Any:
         return {"replies": plain(found), "seconds": time.monotonic() - began}
 
 
-def exchanges() -> Any:
+def exchanges() -> Json:
     """Exchange with each kind of VIP, listening; return what was seen and what tcpdump can read of it."""
     wanted = (
         (Protocol.TCP, segment.SERVED, 80, 600),
@@ -70,7 +69,7 @@ def exchanges() -> Any:
         }
 
 
-def save_nowhere() -> Any:
+def save_nowhere() -> Json:
     """Save where nothing can be written; nothing is left behind."""
     with open_wire("near0") as wire, tempfile.TemporaryDirectory() as directory:
         wire.ask([Ip(segment.NODE)], times=1, linger=0.1)
@@ -78,7 +77,7 @@ def save_nowhere() -> Any:
         return {"says": says, "left": [each.name for each in Path(directory).iterdir()]}
 
 
-def refused_to_open() -> Any:
+def refused_to_open() -> Json:
     """Open what cannot be opened: a name that is none, the loopback, and, without CAP_NET_RAW, the real one."""
     says = [error_of(lambda name=name: open_wire(name)) for name in ("none0", "lo")]  # type: ignore[misc]
     segment.drop_raw_capability()
@@ -94,7 +93,7 @@ def error_of(action: Callable[[], object]) -> str:
     return "no error"
 
 
-def announced() -> Any:
+def announced() -> Json:
     """Hear what the far host announces unasked, and keep frames of both directions in their order."""
     with open_wire("near0") as wire:
         before = plain(wire.neighbours([Ip(segment.ANNOUNCED)]))
@@ -103,7 +102,7 @@ def announced() -> Any:
         return {"before": before, "after": plain(wire.neighbours([Ip(segment.ANNOUNCED)]))}
 
 
-def interface_down() -> Any:
+def interface_down() -> Json:
     """Ask while the interface is down, then when it is up again."""
     with open_wire("near0") as wire:
         segment.set_state("near0", "down")
@@ -113,14 +112,14 @@ def interface_down() -> Any:
         return {"down": down, "up": plain(wire.ask([Ip(segment.NODE)], times=20, gap=0.1, stop_early=True))}
 
 
-def without_addresses() -> Any:
+def without_addresses() -> Json:
     """Ask with no address of our own: probes, which claim nothing."""
     segment.remove_addresses("near0")
     with open_wire("near0") as wire:
         return plain(wire.ask([Ip(segment.NODE), Ip(segment.TWO_OWNERS)], times=1, linger=0.3))
 
 
-def stands() -> Any:
+def stands() -> Json:
     """Where we stand: towards VIPs of both families, nodes, a foreign network, and as a node ourselves."""
     node = Node(name=NodeName("node-1"), addresses=(Ip(segment.NODE), Ip(segment.NODE_V6)), ready=True)
     here = Node(name=NodeName("here"), addresses=(Ip(segment.NEAR_V4),), ready=True)

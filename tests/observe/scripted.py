@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 import json
 import socket
 import ssl
 import struct
 import sys
+import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -18,6 +19,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 FIXTURES = Path(__file__).parent / "fixtures"
 Answer = Callable[["Handler"], None]
@@ -217,10 +222,10 @@ class Server(ThreadingHTTPServer):
     block_on_close = False
     api: Api
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: object, client_address: object) -> None:
         """Clients that break off are part of the tests; a mistake in a test is not."""
         if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
+            super().handle_error(cast("socket.socket", request), client_address)
 
 
 @contextmanager
@@ -246,8 +251,6 @@ def _wrap(server: Server) -> str:
     """Give the server a self-signed certificate; returns it as PEM."""
     certificate, key = self_signed()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    import tempfile
-
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
         file.write(certificate + key)
         file.flush()
@@ -258,21 +261,17 @@ def _wrap(server: Server) -> str:
 
 def self_signed() -> tuple[str, str]:
     """Return a certificate for 127.0.0.1 and its key."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

@@ -1,8 +1,8 @@
 """A segment of two hosts for tests of the wire: run as a program in fresh user and network namespaces, prints JSON.
 
 Host "near" has 198.51.100.100 and 2001:db8:1::100 on `near0` and is where the tool stands. Host "far" is played by its
-kernel (198.51.100.11, 198.51.100.40 and their IPv6 likes, with the echo server on port 80) and by a program that answers
-on a raw socket as Cilium's responder does: see PLAYED. It is started as `python segment.py SCENE`.
+kernel (198.51.100.11, 198.51.100.40 and their IPv6 likes, with the echo server on port 80) and by a program that
+answers on a raw socket as Cilium's responder does: see PLAYED. It is started as `python segment.py SCENE`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,17 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from pyroute2 import IPRoute
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptDstLLAddr, IPv6
+from scapy.layers.l2 import ARP, Ether
+
+Json: TypeAlias = Any
+"""What json reads and writes."""
 ROOT = Path(__file__).parents[2]
 CLONE_NEWNET = 0x40000000
 SECRET = bytes(range(16))
@@ -49,8 +56,6 @@ def isolate_network() -> None:
 
 def configure(name: str, mac: str, addresses: tuple[tuple[str, int], ...]) -> None:
     """Bring up the loopback and one interface with addresses (usable at once: no duplicate address detection)."""
-    from pyroute2 import IPRoute
-
     Path(f"/proc/sys/net/ipv6/conf/{name}/accept_dad").write_text("0")
     with IPRoute() as route:
         route.link("set", index=1, state="up")
@@ -91,10 +96,6 @@ def wait_for_port(port: int) -> None:
 
 def played(data: bytes) -> Iterator[bytes]:
     """Yield the frames that the played addresses answer with."""
-    from scapy.layers.inet import ICMP, IP, TCP, UDP
-    from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptDstLLAddr, IPv6
-    from scapy.layers.l2 import ARP, Ether
-
     frame = Ether(data)
     if ARP in frame and frame[ARP].op == 1:
         for mac in PLAYED.get(frame[ARP].pdst, ()):
@@ -130,8 +131,6 @@ def drop_raw_capability() -> None:
 
 def set_state(name: str, state: str) -> None:
     """Set an interface up or down."""
-    from pyroute2 import IPRoute
-
     with IPRoute() as route:
         route.link("set", index=route.link_lookup(ifname=name)[0], state=state)
 
@@ -144,24 +143,18 @@ def wait_for_carrier(name: str) -> None:
 
 def is_up(name: str) -> bool:
     """Tell whether the kernel says that the interface is up."""
-    from pyroute2 import IPRoute
-
     with IPRoute() as route:
         return bool(route.get_links(ifname=name)[0].get_attr("IFLA_OPERSTATE") == "UP")
 
 
 def remove_addresses(name: str) -> None:
     """Take all IPv4 addresses away."""
-    from pyroute2 import IPRoute
-
     with IPRoute() as route:
         route.flush_addr(index=route.link_lookup(ifname=name)[0], family=socket.AF_INET)
 
 
 def add_gateway(address: str) -> None:
     """Route everything else through a neighbour."""
-    from pyroute2 import IPRoute
-
     with IPRoute() as route:
         route.route("add", dst="0.0.0.0/0", gateway=address)
 
@@ -174,8 +167,6 @@ def knock_to_announce() -> None:
 
 def build() -> int:
     """Return the pid of the far host, connected and ready."""
-    from pyroute2 import IPRoute
-
     ready, ready_far = os.pipe()
     go_far, go = os.pipe()
     pid = os.fork()
@@ -190,9 +181,9 @@ def build() -> int:
     return pid
 
 
-def plain(value: Any) -> Any:
+def plain(values: Iterable[Any]) -> Json:
     """Return observations as JSON values."""
-    return [dataclasses.asdict(item) for item in value]
+    return [dataclasses.asdict(item) for item in values]
 
 
 def main(scene: str) -> None:

@@ -7,12 +7,12 @@ import ipaddress
 import socket
 import struct
 from collections.abc import Collection
-from typing import Any
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6EchoRequest, ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6PacketTooBig, IPv6
 from scapy.layers.l2 import ARP, Dot1Q, Ether
+from scapy.packet import Packet as Layers
 
 from l2probe.model import Ip
 from l2probe.observe import bpf
@@ -26,7 +26,7 @@ US, VIP, OTHER = "198.51.100.100", Ip("198.51.100.40"), "198.51.100.99"
 US6, VIP6, OTHER6 = "2001:db8:1::100", Ip("2001:db8:1::40"), "2001:db8:1::99"
 
 
-def passes(frame: Any, addresses: Collection[Ip]) -> bool:
+def passes(frame: Layers | bytes, addresses: Collection[Ip]) -> bool:
     """Send the frame through a socket that has the filter attached; a datagram socket filters what it receives."""
     program = bpf.program(addresses)
     code = ctypes.create_string_buffer(program, len(program))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +19,7 @@ from scapy.layers.inet6 import (
     IPv6,
 )
 from scapy.layers.l2 import ARP, Dot1Q, Ether
+from scapy.packet import Packet as Layers
 
 from l2probe.model import Exchange, Ip, Mac, NeighbourReply, Outcome, Protocol
 from l2probe.observe import wire
@@ -28,6 +28,7 @@ from l2probe.observe.frames import IcmpMessage, Packet, Question, Refusal, Told,
 from l2probe.observe.quoting import quoted_flow
 from l2probe.observe.wire import concerns, dissect
 from tests.observe import captures
+from tests.observe.segment import Json
 
 VIP = Ip("10.99.0.200")
 CLIENT = Ip("10.99.0.100")
@@ -35,12 +36,12 @@ N1, N2 = "02:99:00:00:00:11", "02:99:00:00:00:12"
 A, B = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 
 
-def heard(layers: Any, *, at: float = 1.0, outgoing: bool = False) -> Any:
+def heard(layers: Layers, *, at: float = 1.0, outgoing: bool = False) -> Json:
     """Dissect a frame made of scapy layers."""
     return dissect(Frame(at=at, outgoing=outgoing, data=bytes(layers)))
 
 
-def exchange(packets: Sequence[Packet], port: int, outcome: Outcome, **more: Any) -> Exchange:
+def exchange(packets: Sequence[Packet], port: int, outcome: Outcome) -> Exchange:
     """Return the exchange whose first packet had this source port."""
     first = next(packet for packet in packets if packet.outgoing and packet.flow[2] == port)
     return Exchange(
@@ -52,7 +53,6 @@ def exchange(packets: Sequence[Packet], port: int, outcome: Outcome, **more: Any
         payload_bytes=100,
         source=CLIENT,
         source_port=port,
-        **more,
     )
 
 
@@ -99,7 +99,7 @@ def test_only_wanted_addresses_are_told() -> None:
     ],
     ids=["probe", "request from the VIP", "reply", "reverse ARP", "not Ethernet", "another VLAN"],
 )
-def test_arp(layers: Any, says: tuple[str, str, str, bool] | None) -> None:
+def test_arp(layers: Layers, says: tuple[str, str, str, bool] | None) -> None:
     """A probe (RFC 5227) claims nothing; a request whose sender is the VIP announces it."""
     told = heard(layers)
 
@@ -226,7 +226,7 @@ def test_a_reset_after_the_connection_stood_is_no_refusal() -> None:
 
 
 def test_too_big_is_no_refusal() -> None:
-    """ "Fragmentation needed" is kept, but the flow was not refused."""
+    """A "fragmentation needed" is kept, but the flow was not refused."""
     flow = (Protocol.UDP, CLIENT, 4000, VIP, 80)
     sent = Packet(at=1.0, outgoing=True, source_mac=Mac(A), target_mac=Mac(B), flow=flow)
     message = IcmpMessage(at=1.1, source_mac=Mac(B), sender=Ip("10.99.0.1"), kind=(3, 4), flow=flow)
@@ -268,7 +268,7 @@ def test_the_flow_that_an_icmp_error_quotes(cut: int) -> None:
 
 
 @pytest.mark.parametrize("error", [ICMPv6DestUnreach(code=4), ICMPv6PacketTooBig(mtu=1280)])
-def test_icmpv6_errors(error: Any) -> None:
+def test_icmpv6_errors(error: Layers) -> None:
     """Unreachable and packet too big, with the quoted UDP flow."""
     quoted = bytes(IPv6(src="2001:db8::100", dst="2001:db8::40") / UDP(sport=4000, dport=80))
     message = heard(Ether(src=A, dst=B) / IPv6(src="2001:db8::1", dst="2001:db8::100") / error / quoted)
@@ -306,7 +306,7 @@ NOT_DISSECTED = (Question, Told, Packet, IcmpMessage, type(None))
 
 @settings(deadline=None)
 @given(st.binary(max_size=200), st.booleans())
-def test_no_bytes_break_the_dissection(data: bytes, outgoing: bool) -> None:
+def test_no_bytes_break_the_dissection(data: bytes, *, outgoing: bool) -> None:
     """Any bytes: a frame that tells something, or nothing, never an error."""
     frame = Frame(at=0.0, outgoing=outgoing, data=data)
 
@@ -322,7 +322,7 @@ def test_no_bytes_break_the_dissection(data: bytes, outgoing: bool) -> None:
     st.binary(min_size=1, max_size=4),
     st.booleans(),
 )
-def test_no_damage_breaks_the_dissection(frame: Frame, cut: int, at: int, damage: bytes, outgoing: bool) -> None:
+def test_no_damage_breaks_the_dissection(frame: Frame, cut: int, at: int, damage: bytes, *, outgoing: bool) -> None:
     """Recorded frames, cut short and overwritten somewhere."""
     data = bytearray(frame.data[: max(0, len(frame.data) - cut)])
     data[at : at + len(damage)] = damage

@@ -12,6 +12,7 @@ import pytest
 from l2probe.errors import ClusterError, NotAllowedError
 from tests.observe.conftest import Connect
 from tests.observe.scripted import Api, Handler, drop, end, hang, recorded, reply, status, stream
+from tests.observe.segment import Json
 
 NS = "l2probe-1"
 CORE = f"/api/v1/namespaces/{NS}"
@@ -22,7 +23,7 @@ L2_STATUSES = "/apis/metallb.io/v1beta1/servicel2statuses"
 LEASE_NAME = f"cilium-l2announce-{NS}-web"
 
 
-def listed(*items: object, version: str = "10") -> Any:
+def listed(*items: object, version: str = "10") -> Json:
     """Answer a list."""
     return reply({"items": list(items), "metadata": {"resourceVersion": version}})
 
@@ -44,7 +45,7 @@ def service(version: str, ip: str | None = None) -> dict[str, Any]:
 
 def lease(
     version: str, holder: str | None, renewed: str = "2026-11-23T10:00:00.000000Z", name: str = LEASE_NAME
-) -> Any:
+) -> Json:
     """Return the Service's lease."""
     spec = {"holderIdentity": holder, "renewTime": renewed, "leaseDurationSeconds": 15, "leaseTransitions": 1}
     return {"metadata": {"name": name, "namespace": "kube-system", "resourceVersion": version}, "spec": spec}
@@ -245,7 +246,7 @@ def test_a_pending_service_carries_its_newest_warning(api: Api, kube: Connect) -
 def test_backends_appear_with_their_service(api: Api, kube: Connect) -> None:
     """EndpointSlices are joined to Services, one address once."""
     endpoint = {"addresses": ["10.244.1.5"], "nodeName": "node-1", "targetRef": {"kind": "Pod", "name": "echo-1"}}
-    item = {"metadata": {"name": "s", "namespace": NS, "labels": {"kubernetes.io/service-name": "web"}}}
+    item: dict[str, Any] = {"metadata": {"name": "s", "namespace": NS, "labels": {"kubernetes.io/service-name": "web"}}}
     ready(api)
     api.on(f"GET {SERVICES}", listed(service("9")))
     twice = [{**item, "metadata": {**item["metadata"], "name": name}, "endpoints": [endpoint]} for name in "ab"]
@@ -276,7 +277,7 @@ def test_a_watch_recovers(api: Api, kube: Connect, case: str) -> None:
     api.on(f"GET {SERVICES}", listed(), listed(service("20")))
     api.on(f"WATCH {SERVICES}", *TROUBLES[case], stream(event("MODIFIED", service("21", "198.51.100.40"))))
     with kube().live(NS) as live:
-        assert live.until(lambda now: now.services and now.services[0].vips or None, timeout=8)
+        assert live.until(lambda now: (now.services and now.services[0].vips) or None, timeout=8)
 
 
 def test_a_watch_goes_on_from_the_last_version_it_saw(api: Api, kube: Connect) -> None:
@@ -290,7 +291,7 @@ def test_a_watch_goes_on_from_the_last_version_it_saw(api: Api, kube: Connect) -
         stream(event("MODIFIED", service("80", "198.51.100.40"))),
     )
     with kube().live(NS) as live:
-        live.until(lambda now: now.services and now.services[0].vips or None, timeout=8)
+        live.until(lambda now: (now.services and now.services[0].vips) or None, timeout=8)
 
     versions = [asked.query["resourceVersion"] for asked in api.requests(f"GET {SERVICES}") if "watch" in asked.query]
     assert versions == ["10", "11", "77"]

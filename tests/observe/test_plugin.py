@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_it_gets_arguments_and_environment(api: Api, kube: Connect, tmp_path: Pa
     script = 'echo "$1 $EXTRA $KUBERNETES_EXEC_INFO" > "$(dirname "$0")/got"; ' + granting(token="t")
     api.on("GET /version", FINE)
 
-    given = {"args": ["login"], "env": [{"name": "EXTRA", "value": "more"}], "provideClusterInfo": True}
+    given: dict[str, Any] = {"args": ["login"], "env": [{"name": "EXTRA", "value": "more"}], "provideClusterInfo": True}
     kube(exec=plugin(tmp_path, script, **given)).version()
 
     got = (tmp_path / "got").read_text()
@@ -66,7 +67,7 @@ def test_a_refused_token_is_asked_for_again_once(api: Api, kube: Connect, tmp_pa
 
 def test_an_expired_token_is_not_sent(api: Api, kube: Connect, tmp_path: Path) -> None:
     """A credential past its expirationTimestamp is renewed before the request."""
-    past = (datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)).isoformat()
+    past = (dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)).isoformat()
     script = 'echo x >> "$(dirname "$0")/count"; ' + granting(token="t", expirationTimestamp=past)
     api.on("GET /version", FINE)
     connected = kube(exec=plugin(tmp_path, script))

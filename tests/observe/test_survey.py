@@ -90,7 +90,7 @@ def test_cilium_is_recognised_with_its_version_datapath_and_settings(api: Api, k
     ],
 )
 def test_cilium_announces_only_when_switched_on_with_kube_proxy_replacement(
-    api: Api, kube: Connect, config: dict[str, str], announcing: bool
+    api: Api, kube: Connect, config: dict[str, str], *, announcing: bool
 ) -> None:
     """An absent key means off, and without kube-proxy replacement the feature does not work."""
     cilium(api, **config)
@@ -201,7 +201,7 @@ def test_alternative_selectors_of_an_advertisement_become_policies(api: Api, kub
 
 
 @pytest.mark.parametrize("static", [False, True], ids=["DaemonSet", "static Pod"])
-def test_kube_vip_is_recognised(api: Api, kube: Connect, static: bool) -> None:
+def test_kube_vip_is_recognised(api: Api, kube: Connect, *, static: bool) -> None:
     """As a DaemonSet or as static Pods; its cloud provider alone is not an announcer."""
     everywhere(api)
     image = "ghcr.io/kube-vip/kube-vip:v1.0.1"
@@ -261,7 +261,7 @@ def test_nodes_are_read(api: Api, kube: Connect) -> None:
         ({"taints": None}, True),
     ],
 )
-def test_a_node_that_takes_no_pods(api: Api, kube: Connect, spec: dict[str, Any], schedulable: bool) -> None:
+def test_a_node_that_takes_no_pods(api: Api, kube: Connect, spec: dict[str, Any], *, schedulable: bool) -> None:
     """Cordoned or tainted nodes are not schedulable; a preference does not count."""
     everywhere(api)
     item = {"metadata": {"name": "n"}, "spec": spec, "status": {"conditions": [{"type": "Ready", "status": "False"}]}}

@@ -13,7 +13,7 @@ import pytest
 
 from l2probe.model import Exchange, Ip, Outcome, Protocol
 from l2probe.observe.traffic import Request, Traffic
-from l2probe.workload.echo import Echo, serve_tcp, serve_udp
+from l2probe.workload.echo import Echo, serve_connection
 
 SECRET = bytes(range(16))
 LOOPBACK = (Ip("127.0.0.1"), Ip("::1"))
@@ -66,8 +66,6 @@ def echo(protocol: Protocol, secret: bytes = SECRET) -> Serve:
                 if answer is not None:
                     sock.sendto(answer, peer)
             else:
-                from l2probe.workload.echo import serve_connection
-
                 connection, peer = sock.accept()
                 serve_connection(server, connection, peer[0], peer[1], threading.Semaphore())
 
@@ -274,9 +272,3 @@ def test_knocking_stops_when_enough_was_seen() -> None:
     assert {each.outcome for each in seen} == {Outcome.REFUSED_RST}
     assert counts == sorted(counts)
     assert counts[-1] == len(seen) >= 3
-
-
-def test_the_servers_own_loops_are_what_was_tested() -> None:
-    """The Pod runs the same functions."""
-    assert callable(serve_tcp)
-    assert callable(serve_udp)

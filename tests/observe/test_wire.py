@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 from scapy.layers.inet import IP
@@ -15,12 +14,13 @@ from scapy.layers.l2 import ARP
 from scapy.utils import rdpcap
 
 from tests.observe import segment
+from tests.observe.segment import Json
 
 pytestmark = pytest.mark.lab
 UNSHARE = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 
-def play(scene: str) -> Any:
+def play(scene: str) -> Json:
     """Return what a scene returns that was played in namespaces of its own."""
     if subprocess.run((*UNSHARE, "true"), capture_output=True, check=False).returncode:
         pytest.skip("this kernel gives us no user namespaces")
