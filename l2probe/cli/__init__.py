@@ -26,6 +26,7 @@ COMMANDS = {
     "run": "Prove announcer, reachability, client address and policy Local.",
     "diagnose": "Find out what is wrong with existing Services; changes nothing.",
     "judge": "Judge the evidence in saved JSON reports again, offline.",
+    "diff": "Show what changed between two saved reports.",
     "explain": "Explain a finding: symptom, cause, evidence, fix.",
     "cleanup": "Remove what interrupted runs left in the cluster.",
     "lab": "A miniature cluster of network namespaces to learn and to try in.",

@@ -198,8 +198,8 @@ def lost_beyond_router(evidence: Evidence, explained: Explained, addresses: str)
     return finding(
         "D03",
         Verdict.FAIL,
-        says=f"Of {explained.pattern.where} at {addresses} nothing arrived ({outcomes(tried(explained.inside))}), although "
-        "a backend was ready; whether any node answered for it was not seen from behind a router.",
+        says=f"Of {explained.pattern.where} at {addresses} nothing arrived ({outcomes(tried(explained.inside))}), "
+        "although a backend was ready; whether any node answered for it was not seen from behind a router.",
         because=(*split(explained), f"All of it went through {gateway}."),
         remedy="Look from a machine in the address's own subnet: nobody announces it, the announcer drops, or the path "
         f"through {gateway} does.",

@@ -12,6 +12,8 @@ ENOUGH_SECONDS = 8.0
 this many tries over this long (measured with kube-proxy, Kubernetes 1.34)."""
 FAILOVER_SECONDS = 20.0
 """Cilium's documented longest failover with default timings: leaseDuration + renewDeadline."""
+LAST_ASKED_SECONDS = 1.0
+"""A trial ends with three questions within its last second (see run/local.py)."""
 REFUSED = (Outcome.REFUSED_ICMP, Outcome.REFUSED_RST)
 
 
@@ -71,10 +73,14 @@ def when_lost(case: Case, trial: Trial, tried: list[Exchange]) -> LocalPolicy:
 
 
 def withdrawn(case: Case, trial: Trial, tried: list[Exchange]) -> bool:
-    """Whether nobody announced the address any more, on an interface that hears."""
+    """Whether nobody announced the address any more when it was asked for last, on an interface that hears.
+
+    The old holder may still answer for a moment after the change, so only the end of the trial counts.
+    """
     if trial.replies is None or not hears(case.evidence, 6 if ":" in tried[0].vip else 4):
         return False
-    frames = [reply for reply in trial.replies if reply.ip == tried[0].vip]
+    last = trial.started + trial.observed_seconds - LAST_ASKED_SECONDS
+    frames = [reply for reply in trial.replies if reply.ip == tried[0].vip and reply.at >= last]
     return not frames and tried[-1].outcome in {Outcome.NO_NEIGHBOUR, Outcome.TIMEOUT} and not refused_any(tried)
 
 

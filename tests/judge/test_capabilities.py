@@ -173,6 +173,14 @@ LOCAL_TABLE: dict[str, tuple[Evidence, LocalPolicy]] = {
         off_trial(lambda t: tries(lambda _, one: lost(one, Outcome.NO_NEIGHBOUR))(replace(t, replies=()))),
         LocalPolicy.UNANNOUNCED,
     ),
+    "unannounced, and only its first moment still saw the old holder": (
+        off_trial(
+            lambda t: tries(lambda _, one: lost(one, Outcome.NO_NEIGHBOUR))(
+                replace(t, replies=tuple(r for r in t.replies or () if r.at < t.started + 1))
+            )
+        ),
+        LocalPolicy.UNANNOUNCED,
+    ),
     "nobody listened": (off_trial(lambda t: replace(t, replies=None)), LocalPolicy.DROPPED),
     "a third node took it and drops": (
         off_trial(lambda t: replace(t, replies=tuple(reply(v, mac(NODES[2]), T0 + 10) for v in t.service.vips))),
