@@ -38,7 +38,7 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One difference, about a `topic`: verdict, finding, capability, address, announcer, claim, version, setting and so on.
+    """One difference, about a `topic`: verdict, finding, capability, address, announcer, claim, version, and so on.
 
     `subject` says what of it; `before` and `after` are words, "" where there was nothing. `says` explains a finding.
     """
@@ -166,13 +166,20 @@ def services(before: Report, after: Report) -> Iterator[Change]:
         if not now.service.namespace.startswith(OUR_NAMESPACE):
             yield from changed("address", name, listing(vips(was)), listing(vips(now)))
             yield from changed("policy", name, was.service.policy, now.service.policy)
-        yield from changed("announcer", name, announcers(was), announcers(now))
-        yield from changed("claim", name, holder(was), holder(now))
+        if listened(was) and listened(now):
+            yield from changed("announcer", name, announcers(was), announcers(now))
+        if claims(was) is not None and claims(now) is not None:
+            yield from changed("claim", name, holder(was), holder(now))
 
 
 def by_service(evidence: Evidence) -> Mapping[str, Case]:
     """Return what was seen of each Service, by its name."""
     return {named(case.service.namespace, case.service.name): case for case in cases(evidence)}
+
+
+def listened(case: Case) -> bool:
+    """Tell whether anybody listened for answers."""
+    return any(trial.replies is not None for trial in case.trials)
 
 
 def announcers(case: Case) -> str:

@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -21,6 +22,8 @@ from l2probe.errors import L2ProbeError
 
 COULD_NOT_TELL = 2
 """Exit code of everything that is neither proven good (0) nor proven broken (1)."""
+PLUGIN_PREFIX = "kubectl-"
+"""https://kubernetes.io/docs/tasks/extend-kubectl/kubectl-plugins/"""
 
 COMMANDS = {
     "run": "Prove announcer, reachability, client address and policy Local.",
@@ -30,6 +33,7 @@ COMMANDS = {
     "explain": "Explain a finding: symptom, cause, evidence, fix.",
     "cleanup": "Remove what interrupted runs left in the cluster.",
     "lab": "A miniature cluster of network namespaces to learn and to try in.",
+    "completion": "Print the script that lets Tab complete l2probe.",
 }
 """Every command with its short help, so that listing them imports none."""
 
@@ -68,7 +72,7 @@ class Commands(click.Group):
             code = super().main(argv, *rest, **extra)
             sys.stdout.flush()
         except click.ClickException as error:
-            where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "l2probe"
+            where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else program()
             return complain(argv, error.format_message(), f"See `{where} --help`.")
         except L2ProbeError as error:
             return complain(argv, error.message, error.hint)
@@ -135,7 +139,13 @@ def help_instead(ctx: click.Context) -> int:
     return COULD_NOT_TELL
 
 
+def program() -> str:
+    """Return what the user typed to start us: a program named kubectl-NAME is kubectl's plugin `kubectl NAME`."""
+    name = Path(sys.argv[0]).name
+    return f"kubectl {name.removeprefix(PLUGIN_PREFIX)}" if name.startswith(PLUGIN_PREFIX) else "l2probe"
+
+
 def main() -> NoReturn:
     """Run the command line and exit; SIGTERM ends it as Ctrl-C does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    cli.main(prog_name="l2probe")
+    cli.main(prog_name=program(), complete_var="_L2PROBE_COMPLETE")

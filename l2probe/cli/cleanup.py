@@ -7,12 +7,18 @@ import time
 
 import click
 
-from l2probe.cli import COULD_NOT_TELL
+from l2probe.cli import COULD_NOT_TELL, candidates
 from l2probe.cli.options import cluster_options
 
 
 @click.command("cleanup", short_help="Remove what interrupted runs left in the cluster.")
-@click.option("--run", "run_id", metavar="ID", help="Remove what this run left, expired or not.")
+@click.option(
+    "--run",
+    "run_id",
+    metavar="ID",
+    shell_complete=candidates.runs,
+    help="Remove what this run left, expired or not.",
+)
 @click.option("--all", "everything", is_flag=True, help="Remove what all runs left, even those that may be under way.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @cluster_options

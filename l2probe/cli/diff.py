@@ -28,7 +28,7 @@ NOTHING = "nothing"
 )
 def command(before: Path, after: Path, output: str) -> int:
     """Show what changed between two saved reports (from `l2probe run -o json` or `l2probe diagnose -o json`), as after
-    an upgrade: verdict, findings, capabilities, announcers, versions and settings. Exit code 1 when something got worse.
+    an upgrade: verdict, findings, capabilities, announcers, versions, settings. Exit code 1 when something got worse.
 
     BEFORE and AFTER are saved reports; - reads stdin.
     """  # noqa: D205 - click shows the paragraph

@@ -6,6 +6,7 @@ from importlib.resources import files
 
 import click
 
+from l2probe.cli import candidates
 from l2probe.errors import UsageError
 
 
@@ -35,7 +36,7 @@ def find(reference: str, catalogue: dict[str, str]) -> str:
 
 
 @click.command("explain", short_help="Explain a finding: symptom, cause, evidence, fix.")
-@click.argument("code", required=False)
+@click.argument("code", required=False, shell_complete=candidates.findings)
 def command(code: str | None) -> int:
     """Explain a finding: symptom, cause, evidence, fix and references.
 

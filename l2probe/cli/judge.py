@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from l2probe.cli import candidates
 from l2probe.cli.deliver import exit_code, show, write_junit
 from l2probe.cli.options import report_options, requirements, talk_options
 
@@ -17,6 +18,7 @@ from l2probe.cli.options import report_options, requirements, talk_options
     "required",
     multiple=True,
     callback=requirements,
+    shell_complete=candidates.requirable,
     metavar="LIST",
     help="Capabilities whose absence is a failure, e.g. source,local.",
 )

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import click
 
-from l2probe.cli import help_instead
+from l2probe.cli import candidates, help_instead
 
 output_option = click.option(
     "-o", "--output", type=click.Choice(("table", "json")), default="table", show_default=True, help="How to show it."
@@ -28,8 +28,22 @@ def command(ctx: click.Context) -> int:
 
 
 @command.command()
-@click.option("--profile", default="cilium-1.19-dsr", show_default=True, metavar="NAME", help="What the lab plays.")
-@click.option("--fault", "faults", multiple=True, metavar="NAME", help="Break it in this way first; repeatable.")
+@click.option(
+    "--profile",
+    default="cilium-1.19-dsr",
+    show_default=True,
+    metavar="NAME",
+    shell_complete=candidates.profiles,
+    help="What the lab plays.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=candidates.faults,
+    help="Break it in this way first; repeatable.",
+)
 def up(profile: str, faults: tuple[str, ...]) -> int:
     """Start the lab and leave it running."""
     from l2probe.lab import session  # noqa: PLC0415 - brings the lab's libraries
@@ -126,7 +140,7 @@ def _table(rows: Sequence[Mapping[str, str]], output: str) -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=candidates.faults)
 def fault(name: str) -> int:
     """Break the running lab in one way; `lab faults` lists the ways."""
     from l2probe.lab import session  # noqa: PLC0415 - brings the lab's libraries

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from l2probe.cli import candidates
 from l2probe.workload.manifests import Toleration
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,9 +29,17 @@ def stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
 def cluster_options(function: F) -> F:
     """Add the options that say which cluster."""
     return stacked(
-        click.option("--context", metavar="NAME", help="Context of the kubeconfig (default: its current one)."),
         click.option(
-            "--kubeconfig", metavar="FILE", help="Path of the kubeconfig (default: $KUBECONFIG, ~/.kube/config)."
+            "--context",
+            metavar="NAME",
+            shell_complete=candidates.contexts,
+            help="Context of the kubeconfig (default: its current one).",
+        ),
+        click.option(
+            "--kubeconfig",
+            metavar="FILE",
+            shell_complete=candidates.files,
+            help="Path of the kubeconfig (default: $KUBECONFIG, ~/.kube/config).",
         ),
         click.option(
             "--request-timeout",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from l2probe.cli import candidates
 from l2probe.cli.options import cluster_options, labels, report_options, requirements, talk_options, tolerations
 from l2probe.cli.wanted import Wanted
 from l2probe.workload.manifests import IMAGE
@@ -27,6 +28,7 @@ def _suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "required",
             multiple=True,
             callback=requirements,
+            shell_complete=candidates.requirable,
             metavar="LIST",
             help="Capabilities whose absence is a failure, e.g. source,local.",
         ),
@@ -38,7 +40,12 @@ def _suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="SECONDS",
             help="How long Services and Pods may take to come up.",
         ),
-        click.option("--interface", metavar="NAME", help="Interface to look from (default: by the route)."),
+        click.option(
+            "--interface",
+            metavar="NAME",
+            shell_complete=candidates.interfaces,
+            help="Interface to look from (default: by the route).",
+        ),
         click.option(
             "--pcap",
             type=click.Path(dir_okay=False, path_type=Path),
@@ -80,9 +87,19 @@ def _workload_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def _lab_options(function: Callable[..., Any]) -> Callable[..., Any]:
     add: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         click.option("--lab", is_flag=True, help="Run against a fresh miniature cluster on this machine."),
-        click.option("--profile", metavar="NAME", help=f"What the lab plays (default: {DEFAULT_PROFILE})."),
         click.option(
-            "--fault", "faults", multiple=True, metavar="NAME", help="Break the lab in this way first; repeatable."
+            "--profile",
+            metavar="NAME",
+            shell_complete=candidates.profiles,
+            help=f"What the lab plays (default: {DEFAULT_PROFILE}).",
+        ),
+        click.option(
+            "--fault",
+            "faults",
+            multiple=True,
+            metavar="NAME",
+            shell_complete=candidates.faults,
+            help="Break the lab in this way first; repeatable.",
         ),
     )
     for option in reversed(add):
@@ -91,7 +108,7 @@ def _lab_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command("run", short_help="Prove announcer, reachability, client address and policy Local.")
-@click.argument("suites", nargs=-1, metavar="[SUITE|FILE]...")
+@click.argument("suites", nargs=-1, metavar="[SUITE|FILE]...", shell_complete=candidates.suites)
 @_suite_options
 @report_options
 @cluster_options

@@ -44,7 +44,8 @@ def judge(evidence: Evidence) -> tuple[Finding, ...]:
     Never raises on any Evidence; finds nothing where nothing was seen.
     """
     rules = API_RULES if evidence.vantage.cluster_node is not None else (*API_RULES, *WIRE_RULES)
-    return arrange(graded(found, evidence.required) for rule in rules for found in rule(evidence))
+    found = (graded(one, evidence.required) for rule in rules for one in rule(evidence))
+    return arrange(found, apart=evidence.command == DIAGNOSE)
 
 
 def graded(found: Finding, required: tuple[str, ...]) -> Finding:

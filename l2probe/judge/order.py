@@ -52,19 +52,36 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
 """What each code explains. A finding explains only what is no worse than itself."""
 
 
-def arrange(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Merge what is the same, mark consequences, sort: worst cause first, each followed by its consequences."""
-    merged = merge(findings)
-    marked = [replace(found, consequence_of=cause_of(found, merged)) for found in merged]
+def arrange(findings: Iterable[Finding], *, apart: bool = False) -> tuple[Finding, ...]:
+    """Merge what is the same, mark consequences, sort: worst cause first, each followed by its consequences.
+
+    `apart`: the Services have nothing in common, so what is wrong with one explains nothing about another.
+    """
+    if apart:
+        each = list(findings)
+        marked = merge(replace(one, consequence_of=cause_of(one, [o for o in each if meet(o, one)])) for one in each)
+    else:
+        merged = merge(findings)
+        marked = [replace(found, consequence_of=cause_of(found, merged)) for found in merged]
     return tuple(sorted(marked, key=lambda found: position(found, marked)))
 
 
 def merge(findings: Iterable[Finding]) -> list[Finding]:
     """Join findings of the same code and verdict: one broken policy is one finding, not one for each Service."""
-    groups: dict[tuple[str, Verdict], list[Finding]] = {}
+    groups: dict[tuple[str, Verdict, str | None], list[Finding]] = {}
     for found in findings:
-        groups.setdefault((found.code, found.verdict), []).append(found)
+        groups.setdefault((found.code, found.verdict, found.consequence_of), []).append(found)
     return [joined(group) for group in groups.values()]
+
+
+def meet(one: Finding, other: Finding) -> bool:
+    """Whether two findings are about the same Service, or one of them about more than a Service."""
+    return not one.subject.name or not other.subject.name or key(one.subject) == key(other.subject)
+
+
+def key(subject: Subject) -> tuple[str, str]:
+    """Return which Service a subject is."""
+    return subject.namespace, subject.name
 
 
 def joined(group: list[Finding]) -> Finding:

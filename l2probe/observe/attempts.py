@@ -153,9 +153,8 @@ def _http_answer(sock: socket.socket, reader: _Reader) -> Generator[tuple[socket
     received = b""
     while True:
         if not (yield sock, READ):
-            if received:
-                raise _WrongError(Outcome.WRONG_ANSWER, f"connected, but only {len(received)} bytes came back")
-            raise _OverError("connected, but no answer came")
+            came = f"only {len(received)} bytes came back" if received else "no answer came"
+            raise _OverError(f"connected, but {came}")  # a part of an answer accuses nobody: the rest may be lost
         chunk = _receive(sock)
         if chunk is None:
             continue

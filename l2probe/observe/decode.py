@@ -59,13 +59,18 @@ def conditions(parts: Iterable[objects.ConditionPart] | None) -> tuple[Condition
 
 def node(item: objects.NodeObject) -> Node:
     """Return a Node; its addresses are the InternalIPs."""
-    taints = {taint.effect for taint in item.spec.taints or ()}
+    taints = tuple(
+        (taint.key, taint.value or "", taint.effect)
+        for taint in item.spec.taints or ()
+        if taint.effect in BLOCKING_EFFECTS
+    )
     return Node(
         name=NodeName(item.metadata.name),
         addresses=ips(entry.address for entry in item.status.addresses or () if entry.type == "InternalIP"),
         ready=any(part.type == "Ready" and part.status == "True" for part in item.status.conditions or ()),
-        schedulable=not item.spec.unschedulable and not taints & BLOCKING_EFFECTS,
+        schedulable=not item.spec.unschedulable and not taints,
         labels=pairs(item.metadata.labels),
+        taints=taints,
     )
 
 

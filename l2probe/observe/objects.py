@@ -151,6 +151,7 @@ class Taint(Part, frozen=True):
     """A taint of a Node."""
 
     key: str = ""
+    value: str | None = None
     effect: str = ""
 
 
@@ -345,6 +346,18 @@ class Version(Part, frozen=True):
     """The answer of /version."""
 
     git_version: str
+
+
+class Group(Part, frozen=True):
+    """An API group's name."""
+
+    name: str
+
+
+class Groups(Part, frozen=True):
+    """The answer of /apis: the groups that are served."""
+
+    groups: list[Group]
 
 
 class ReviewStatus(Part, frozen=True):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 from l2probe.announcers import cilium, kubevip, metallb
 from l2probe.announcers.image import version_of
-from l2probe.errors import NotAllowedError
+from l2probe.errors import ClusterError, NotAllowedError
 from l2probe.model import AnnouncementPolicy, Cluster, Pool, Right
 from l2probe.observe import custom, decode, objects
 from l2probe.observe.lists import fetch, fetch_if_served
@@ -63,15 +64,27 @@ class Reader:
         self.missing: list[Right] = []
         self._pool = pool
 
-    def start(self, right: Right, read: Callable[[], T]) -> Future[T | None]:
-        """Begin a read that needs this right."""
-        return self._pool.submit(self._allowed, right, read)
+    def start(self, right: Right, read: Callable[[], T], group: str = "") -> Future[T | None]:
+        """Begin a read that needs this right; denial costs nothing where the API `group` it is about is not served."""
+        return self._pool.submit(self._allowed, right, read, group)
 
-    def _allowed(self, right: Right, read: Callable[[], T]) -> T | None:
+    def _allowed(self, right: Right, read: Callable[[], T], group: str) -> T | None:
         try:
             return read()
         except NotAllowedError:
-            self.missing.append(right)
+            if not group or self._groups is None or group in self._groups:
+                self.missing.append(right)
+            return None
+
+    @cached_property
+    def _groups(self) -> frozenset[str] | None:
+        """The API groups that are served; None when the server does not tell.
+
+        RBAC answers 403 for kinds that do not exist too; discovery is open to everyone (ClusterRole system:discovery).
+        """
+        try:
+            return frozenset(group.name for group in self.transport.get("/apis", objects.Groups).groups)
+        except ClusterError:
             return None
 
     def listed(self, right: Right, path: str, shape: type[T]) -> Future[list[T] | None]:
@@ -80,7 +93,7 @@ class Reader:
 
     def served(self, right: Right, paths: Sequence[str], shape: type[T]) -> Future[list[T] | None]:
         """Begin to list a kind that may not exist, from the first of the paths (versions) that is served."""
-        return self.start(right, lambda: self._first(paths, shape))
+        return self.start(right, lambda: self._first(paths, shape), right.group)
 
     def _first(self, paths: Sequence[str], shape: type[T]) -> list[T] | None:
         found = (fetch_if_served(self.transport, path, shape) for path in paths)
@@ -128,7 +141,7 @@ def detect(transport: Transport) -> Announcer:
 
 def _read_announcers(reader: Reader) -> Raw:
     daemon_sets = reader.listed(DAEMON_SETS, "/apis/apps/v1/daemonsets", objects.DaemonSetObject)
-    config = reader.start(CONFIG, lambda: _config(reader.transport, cilium.NAMESPACE))
+    config = reader.start(CONFIG, lambda: _config(reader.transport, cilium.NAMESPACE), CILIUM_POOLS.group)
     v2, v2alpha1 = "/apis/cilium.io/v2", "/apis/cilium.io/v2alpha1"
     paths = [f"{version}/ciliumloadbalancerippools" for version in (v2, v2alpha1)]
     cilium_pools = reader.served(CILIUM_POOLS, paths, custom.CiliumPool)

@@ -305,28 +305,20 @@ NOT_DISSECTED = (Question, Told, Packet, IcmpMessage, type(None))
 
 
 @settings(deadline=None)
-@given(st.binary(max_size=200), st.booleans())
-def test_no_bytes_break_the_dissection(data: bytes, *, outgoing: bool) -> None:
+@given(st.builds(Frame, at=st.just(0.0), outgoing=st.booleans(), data=st.binary(max_size=200)))
+def test_no_bytes_break_the_dissection(frame: Frame) -> None:
     """Any bytes: a frame that tells something, or nothing, never an error."""
-    frame = Frame(at=0.0, outgoing=outgoing, data=data)
-
     assert isinstance(dissect(frame), NOT_DISSECTED)
     assert concerns(frame, {VIP}) in {True, False}
 
 
 @settings(deadline=None)
-@given(
-    st.sampled_from(RECORDED),
-    st.integers(0, 120),
-    st.integers(0, 120),
-    st.binary(min_size=1, max_size=4),
-    st.booleans(),
-)
-def test_no_damage_breaks_the_dissection(frame: Frame, cut: int, at: int, damage: bytes, *, outgoing: bool) -> None:
-    """Recorded frames, cut short and overwritten somewhere."""
+@given(st.sampled_from(RECORDED), st.integers(0, 120), st.integers(0, 120), st.binary(min_size=1, max_size=4))
+def test_no_damage_breaks_the_dissection(frame: Frame, cut: int, at: int, damage: bytes) -> None:
+    """Recorded frames of both directions, cut short and overwritten somewhere."""
     data = bytearray(frame.data[: max(0, len(frame.data) - cut)])
     data[at : at + len(damage)] = damage
-    told = dissect(Frame(at=0.0, outgoing=outgoing, data=bytes(data)))
+    told = dissect(Frame(at=0.0, outgoing=frame.outgoing, data=bytes(data)))
 
     assert isinstance(told, NOT_DISSECTED)
     if isinstance(told, Told):

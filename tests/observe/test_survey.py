@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from l2probe.errors import ClusterError
-from l2probe.model import Datapath, Node, Pool, Requirement, Right, Service, TrafficPolicy
+from l2probe.model import Datapath, Node, NodeName, Pool, Requirement, Right, Service, TrafficPolicy
 from tests.observe.conftest import Connect
 from tests.observe.scripted import Api, hang, recorded, reply, status
 
@@ -169,14 +169,14 @@ def test_metallb_beside_a_cilium_that_does_not_announce(api: Api, kube: Connect)
     assert (cluster.implementation, cluster.datapath) == ("metallb", Datapath.DSR)
 
 
-def test_metallb_without_advertisement_does_not_announce(api: Api, kube: Connect) -> None:
-    """Pools alone announce nothing in layer 2."""
+def test_metallb_without_advertisement_lacks_a_policy(api: Api, kube: Connect) -> None:
+    """The speaker is what is switched on; without an L2Advertisement no policy selects anything."""
     metallb(api)
     api.on(ADVERTISEMENTS, EMPTY)
 
     cluster = kube().cluster()
 
-    assert (cluster.implementation, cluster.announcing, cluster.policies) == ("metallb", False, ())
+    assert (cluster.implementation, cluster.announcing, cluster.policies) == ("metallb", True, ())
 
 
 def test_alternative_selectors_of_an_advertisement_become_policies(api: Api, kube: Connect) -> None:
@@ -251,23 +251,35 @@ def test_nodes_are_read(api: Api, kube: Connect) -> None:
     ]
 
 
+CONTROL_PLANE = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+
+
 @pytest.mark.parametrize(
-    ("spec", "schedulable"),
+    ("spec", "schedulable", "taints"),
     [
-        ({"unschedulable": True}, False),
-        ({"taints": [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]}, False),
-        ({"taints": [{"key": "x", "effect": "NoExecute"}]}, False),
-        ({"taints": [{"key": "x", "effect": "PreferNoSchedule"}]}, True),
-        ({"taints": None}, True),
+        ({"unschedulable": True}, False, ()),
+        ({"taints": [CONTROL_PLANE]}, False, ((CONTROL_PLANE["key"], "", "NoSchedule"),)),
+        ({"taints": [{"key": "x", "value": "y", "effect": "NoExecute"}]}, False, (("x", "y", "NoExecute"),)),
+        ({"taints": [{"key": "x", "effect": "PreferNoSchedule"}]}, True, ()),
+        ({"taints": None}, True, ()),
     ],
 )
-def test_a_node_that_takes_no_pods(api: Api, kube: Connect, spec: dict[str, Any], *, schedulable: bool) -> None:
-    """Cordoned or tainted nodes are not schedulable; a preference does not count."""
+def test_a_node_that_takes_no_pods(
+    api: Api,
+    kube: Connect,
+    spec: dict[str, Any],
+    *,
+    schedulable: bool,
+    taints: tuple[tuple[str, str, str], ...],
+) -> None:
+    """Cordoned or tainted nodes are not schedulable; blocking taints are kept, a preference does not count."""
     everywhere(api)
     item = {"metadata": {"name": "n"}, "spec": spec, "status": {"conditions": [{"type": "Ready", "status": "False"}]}}
     api.on("GET /api/v1/nodes", reply({"items": [item], "metadata": {}}))
 
-    assert kube().cluster().nodes == (Node(name="n", addresses=(), ready=False, schedulable=schedulable),)  # type: ignore[arg-type]
+    expected = Node(name=NodeName("n"), addresses=(), ready=False, schedulable=schedulable, taints=taints)
+
+    assert kube().cluster().nodes == (expected,)
 
 
 def test_what_we_may_not_read_is_none_and_named(api: Api, kube: Connect) -> None:
@@ -287,6 +299,16 @@ def test_what_we_may_not_read_is_none_and_named(api: Api, kube: Connect) -> None
         Right(verb="list", resource="ciliuml2announcementpolicies", group="cilium.io"),
     }
     assert cluster.announcing is True
+
+
+def test_what_does_not_exist_is_not_denied(api: Api, kube: Connect) -> None:
+    """RBAC answers 403 for kinds of an API group that is not served too; that costs no verdict and is not named."""
+    metallb(api)
+    for what in (POOLS, POLICIES, CONFIG):
+        api.on(what, DENIED)
+    api.on("GET /apis", reply({"groups": [{"name": "apps"}]}))
+
+    assert kube().cluster().missing_rights == ()
 
 
 def test_a_denied_configuration_leaves_it_open_whether_cilium_announces(api: Api, kube: Connect) -> None:

@@ -147,7 +147,17 @@ IMPOSTORS = {
     "404": (saying(b"HTTP/1.1 404 Not Found\r\n\r\n"), Outcome.WRONG_ANSWER, "404 Not Found"),
     "a page": (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"), Outcome.WRONG_ANSWER, "did not prove"),
     "SSH": (saying(b"SSH-2.0-x\r\n", then=stay), Outcome.WRONG_ANSWER, "not HTTP"),
-    "half an answer": (saying(b"HTTP/1.1 2", then=stay), Outcome.WRONG_ANSWER, "only 10 bytes"),
+    "half an answer": (saying(b"HTTP/1.1 2", then=stay), Outcome.TIMEOUT, "connected, but only 10 bytes came back"),
+    "half a page": (
+        saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi", then=stay),
+        Outcome.TIMEOUT,
+        "connected, but only 40 bytes came back",
+    ),
+    "half a page and goodbye": (
+        saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi"),
+        Outcome.RESET,
+        "the connection was closed after 40 bytes",
+    ),
     "no end": (saying(b"HTTP/1.1 200 OK\r\n" + b"x" * 70_000, then=stay), Outcome.WRONG_ANSWER, "not HTTP"),
     "goodbye": (saying(), Outcome.RESET, "closed after 0 bytes"),
     "reset": (saying(then=reset), Outcome.RESET, "was reset"),
@@ -156,7 +166,7 @@ IMPOSTORS = {
 
 @pytest.mark.parametrize("case", IMPOSTORS)
 def test_another_server_is_not_our_pod(case: str) -> None:
-    """Whatever it says, it is no answer; that it stands there is told."""
+    """A complete answer that proves nothing is a wrong one; a part of one may be loss and accuses nobody."""
     serve, outcome, says = IMPOSTORS[case]
     with listening(Protocol.TCP, LOOPBACK[0], serve) as port:
         (seen,) = Traffic(SECRET).exchange([request(Protocol.TCP, LOOPBACK[0], port, timeout=0.5)])

@@ -1,0 +1,373 @@
+"""Services of the user's: what a diagnosis finds without an echo, and where it keeps silent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from l2probe.judge import conclude, judge
+from l2probe.judge.existing import besides
+from l2probe.model import (
+    Condition,
+    Datapath,
+    Evidence,
+    Exchange,
+    Finding,
+    Outcome,
+    Placement,
+    Port,
+    Protocol,
+    Report,
+    Right,
+    TrafficPolicy,
+    Verdict,
+)
+from tests.judge.diagnosed import (
+    API,
+    ONE,
+    THREE,
+    WEB,
+    all_end,
+    connect,
+    diagnosed,
+    each,
+    lease,
+    off_announcer,
+    unheard,
+    with_trial,
+)
+from tests.judge.evidence import FOREIGN, NODES, T0, mac, reply
+
+HEALTHY = {
+    "1.20.2 dsr": diagnosed(),
+    "1.20.2 snat": diagnosed(datapath=Datapath.SNAT),
+    "1.20.2 hybrid": diagnosed(datapath=Datapath.HYBRID),
+}
+
+
+def conclusion(evidence: Evidence) -> Report:
+    """Return the report about this evidence."""
+    return conclude(evidence, started="2026-11-23T20:00:00Z", duration_seconds=0.7, command="l2probe diagnose --all")
+
+
+def causes(evidence: Evidence) -> list[tuple[str, Verdict]]:
+    """Return code and verdict of what no other finding explains."""
+    return [(found.code, found.verdict) for found in judge(evidence) if found.consequence_of is None]
+
+
+def only(evidence: Evidence, code: str) -> Finding:
+    """Return the one finding of this code."""
+    (found,) = (found for found in judge(evidence) if found.code == code)
+    return found
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_a_healthy_shop_is_quiet(name: str) -> None:
+    """Services that work raise nothing, and the verdict is a pass."""
+    report = conclusion(HEALTHY[name])
+
+    assert report.findings == ()
+    assert report.verdict is Verdict.PASS
+
+
+def test_capabilities_are_those_of_the_users_services() -> None:
+    """Connects prove that traffic arrives; what a Pod saw is proven by nothing of the user's."""
+    able = conclusion(diagnosed()).capabilities
+
+    assert able.announced_by == ONE
+    assert able.exclusive is True
+    assert able.reachable.tcp4 is able.reachable.tcp6 is True
+    assert able.reachable.udp4 is None
+    assert able.source.tcp4 == "unknown"
+
+
+def test_a_silent_leader_is_named_once_for_all_services() -> None:
+    """A lease held and renewed, and nobody answers: B07, and neither the traffic nor policy Local beside it."""
+    assert causes(unheard(diagnosed())) == [("B07", Verdict.FAIL)]
+    assert causes(unheard(diagnosed("v1.19.4"))) == [("B07", Verdict.FAIL)]
+
+
+def test_an_unrenewed_lease_is_no_silent_leader() -> None:
+    """A lease that outlived its duration is B06."""
+    old = unheard(diagnosed())
+    stale = replace(
+        old, trials=tuple(replace(t, claims=(replace(lease(t.name, ONE, T0), renewed=T0 - 600),)) for t in old.trials)
+    )
+
+    assert causes(stale) == [("B06", Verdict.FAIL)]
+
+
+def test_two_answerers_are_a_split_brain() -> None:
+    """A second node that answers at the same time is C01."""
+
+    def doubled(evidence: Evidence) -> Evidence:
+        extra = tuple(reply(API.vips[0], mac(THREE), T0 + 0.05 + 0.1 * number) for number in range(3))
+        return with_trial(evidence, "api", lambda one: replace(one, replies=(*(one.replies or ()), *extra)))
+
+    assert causes(doubled(diagnosed())) == [("C01", Verdict.FAIL)]
+
+
+def test_a_foreign_machine_is_foreign_although_it_accepts_connections() -> None:
+    """A connect that a stranger accepted proves nothing for it: it is no node's MAC, so it is C03."""
+    extra = tuple(reply(API.vips[0], FOREIGN, T0 + 0.05 + 0.1 * number) for number in range(3))
+    evidence = with_trial(diagnosed(), "api", lambda one: replace(one, replies=(*(one.replies or ()), *extra)))
+
+    stolen = each(evidence, lambda one: replace(one, sent_mac=FOREIGN, reply_mac=FOREIGN), "api")
+
+    assert causes(stolen)[0] == ("C03", Verdict.FAIL)
+    assert "V06" not in {found.code for found in judge(stolen)}
+
+
+def test_lost_connects_name_the_announcer_and_what_would_look_the_same() -> None:
+    """All connects to one Service time out: D03, with the other causes that fit and what tells them apart."""
+    evidence = all_end(diagnosed(), Outcome.TIMEOUT, "api")
+
+    assert causes(evidence) == [("D03", Verdict.FAIL)]
+    assert "node-1 answered" in only(evidence, "D03").says
+    assert "NetworkPolicy" in only(evidence, "D03").remedy
+    assert "l2probe run" in only(evidence, "D03").remedy
+
+
+def test_behind_a_router_nobody_is_said_to_have_answered() -> None:
+    """Without a look at the segment D03 accuses no announcer."""
+    lost = all_end(diagnosed(), Outcome.TIMEOUT, "api")
+    away = replace(
+        lost,
+        vantage=replace(lost.vantage, on_link=False, gateway=lost.vantage.addresses[0]),
+        node_replies=None,
+        trials=tuple(
+            replace(
+                t, replies=None, announcer=None, exchanges=tuple(replace(e, sent_mac=None) for e in t.exchanges or ())
+            )
+            for t in lost.trials
+            if t.name == "api"
+        ),
+    )
+
+    assert "not seen from behind a router" in only(away, "D03").says
+    assert "announcer answered" not in only(away, "D03").says
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.REFUSED_ICMP])
+@pytest.mark.parametrize("version", ["v1.19.4", "v1.20.2"])
+def test_policy_local_is_proven_by_traffic(outcome: Outcome, version: str) -> None:
+    """The announcer has no ready backend and nothing arrives: D01 is a failure, whatever the version promises."""
+    evidence = off_announcer(diagnosed(version), outcome)
+
+    assert causes(evidence) == [("D01", Verdict.FAIL)]
+    assert "node-3" in only(evidence, "D01").says
+    assert conclusion(evidence).capabilities.reachable.tcp4 is False
+
+
+def test_policy_local_that_serves_from_elsewhere_is_no_finding() -> None:
+    """What is seen beats what the objects suggest: traffic that arrives is no blackhole."""
+    assert causes(off_announcer(diagnosed(), Outcome.ANSWERED)) == []
+
+
+def test_policy_local_is_predicted_where_the_lease_ignores_backends() -> None:
+    """Cilium before 1.20.2: works now, and is one election away from a blackhole; a warning that says so."""
+    evidence = diagnosed("v1.19.4")
+
+    assert causes(evidence) == [("D01", Verdict.WARN)]
+    assert "node-3, which may announce it next" in only(evidence, "D01").says
+    assert conclusion(evidence).verdict is Verdict.WARN
+
+
+@pytest.mark.parametrize("version", ["v1.20.2", "v1.21.0"])
+def test_policy_local_is_not_predicted_where_the_lease_follows(version: str) -> None:
+    """From 1.20.2 on nothing is predicted."""
+    assert causes(diagnosed(version)) == []
+
+
+def test_every_node_covered_is_not_predicted() -> None:
+    """A ready backend on every node that may announce leaves nothing to warn of."""
+    everywhere = replace(WEB, backends=tuple(replace((WEB.backends or ())[0], node=n) for n in NODES))
+    evidence = with_trial(diagnosed("v1.19.4"), "web", lambda one: replace(one, service=everywhere))
+
+    assert causes(evidence) == []
+
+
+def test_two_faults_are_two_findings() -> None:
+    """A dead Service and a blackhole beside each other are both named."""
+    evidence = off_announcer(all_end(diagnosed(), Outcome.REFUSED_RST, "api"), Outcome.TIMEOUT)
+
+    assert {code for code, _ in causes(evidence)} == {"D11", "D01"}
+
+
+def test_no_ready_backend_is_read_from_the_objects() -> None:
+    """EndpointSlices without a ready backend are D02, with and without traffic to show for it."""
+    idle = replace(API, backends=tuple(replace(b, ready=False) for b in API.backends or ()))
+    refused = all_end(diagnosed(), Outcome.REFUSED_ICMP, "api")
+    evidence = with_trial(refused, "api", lambda one: replace(one, service=idle, target=None))
+    untried = with_trial(evidence, "api", lambda one: replace(one, exchanges=()))
+
+    assert causes(evidence) == [("D02", Verdict.FAIL)]
+    assert causes(untried) == [("D02", Verdict.FAIL)]
+    assert "nothing could answer" in only(untried, "D02").says
+
+
+def test_refused_connects_are_the_applications() -> None:
+    """A RST from the backend although it is ready is D11."""
+    assert causes(all_end(diagnosed(), Outcome.REFUSED_RST, "api")) == [("D11", Verdict.FAIL)]
+
+
+def test_a_pending_address_says_why() -> None:
+    """No address, with the condition's own words: A01, and no question left open beside it."""
+    waiting = replace(
+        API,
+        vips=(),
+        conditions=(
+            Condition(type="cilium.io/IPAMRequestSatisfied", status="False", reason="no_pool", message="no pool"),
+        ),
+    )
+    evidence = with_trial(
+        diagnosed(), "api", lambda one: replace(one, service=waiting, replies=None, exchanges=(), announcer=None)
+    )
+
+    assert causes(replace(evidence, cluster=replace(evidence.cluster, pools=()))) == [("A01", Verdict.FAIL)]
+
+
+def test_dsr_that_is_configured_and_not_seen_is_a_warning() -> None:
+    """SYN-ACKs from the announcer's MAC although all backends stand elsewhere: E03, weaker than an echo and so WARN."""
+    evidence = each(diagnosed(), lambda one: connect(one.vip, one.at, ONE, ONE), "api")
+
+    assert causes(evidence) == [("E03", Verdict.WARN)]
+    assert "l2probe run" in only(evidence, "E03").remedy
+    assert any("Weaker" in line for line in only(evidence, "E03").because)
+
+
+def test_snat_as_configured_is_no_finding() -> None:
+    """The same MACs under SNAT break no promise."""
+    evidence = each(diagnosed(datapath=Datapath.SNAT), lambda one: connect(one.vip, one.at, ONE, ONE), "api")
+
+    assert causes(evidence) == []
+
+
+@pytest.mark.parametrize("backends", [None, (), "no node"])
+def test_dsr_is_not_judged_without_knowing_the_backends(backends: object) -> None:
+    """Without backends whose nodes are known, the SYN-ACK's MAC tells nothing."""
+    known = None if backends is None else tuple(replace(b, node=None) for b in API.backends or ())
+    service = replace(API, backends=known)
+    evidence = each(diagnosed(), lambda one: connect(one.vip, one.at, ONE, ONE), "api")
+
+    found = judge(with_trial(evidence, "api", lambda one: replace(one, service=service)))
+
+    assert "E03" not in {one.code for one in found}
+
+
+def datagram(outcome: Outcome) -> Exchange:
+    """Return a datagram that the user asked to send."""
+    asked = connect(API.vips[0], T0, ONE, THREE, outcome)
+    return replace(asked, protocol=Protocol.UDP, payload_bytes=4, detail="")
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.REFUSED_ICMP])
+def test_an_application_that_ignores_a_payload_is_not_accused(outcome: Outcome) -> None:
+    """Datagrams and GETs that are not answered prove no loss: connects do that."""
+    silent_get = replace(connect(API.vips[0], T0, ONE, THREE, Outcome.TIMEOUT), payload_bytes=60)
+    evidence = with_trial(
+        diagnosed(),
+        "api",
+        lambda one: replace(one, exchanges=(*(one.exchanges or ()), *[datagram(outcome)] * 9, *[silent_get] * 9)),
+    )
+
+    assert causes(evidence) == []
+    assert any("GET" in line for line in besides(evidence))
+
+
+def test_a_service_with_udp_only_is_unknown_until_it_answers() -> None:
+    """Nothing harmless can be sent to a UDP port: UNKNOWN with a way to know, PASS once it answered."""
+    dns = replace(API, ports=(Port(protocol=Protocol.UDP, port=53),))
+    untold = with_trial(diagnosed(), "api", lambda one: replace(one, service=dns, exchanges=()))
+    told = with_trial(untold, "api", lambda one: replace(one, exchanges=(datagram(Outcome.ANSWERED),)))
+
+    assert conclusion(untold).verdict is Verdict.UNKNOWN
+    assert conclusion(told).verdict is Verdict.PASS
+
+
+def test_an_unknown_service_is_not_hidden_by_anothers_warning() -> None:
+    """A prediction about one Service leaves the question about another open."""
+    dns = replace(API, ports=(Port(protocol=Protocol.UDP, port=53),))
+    evidence = with_trial(diagnosed("v1.19.4"), "api", lambda one: replace(one, service=dns, exchanges=()))
+
+    assert conclusion(evidence).verdict is Verdict.UNKNOWN
+
+
+def test_an_obstacle_is_an_open_question() -> None:
+    """An address that could not be looked at from here is never a pass."""
+    evidence = with_trial(diagnosed(), "api", lambda one: replace(one, obstacle="Who announces it.", replies=None))
+
+    assert conclusion(evidence).verdict is Verdict.UNKNOWN
+
+
+def test_without_a_raw_socket_the_lease_stands_for_the_announcer() -> None:
+    """Policy Local without a look at the wire: the claim names the node, and the words say that it is a claim."""
+    blind = off_announcer(diagnosed("v1.19.4"), Outcome.TIMEOUT)
+    blind = replace(
+        blind,
+        vantage=replace(blind.vantage, raw_socket=False),
+        node_replies=None,
+        trials=tuple(replace(t, replies=None) for t in blind.trials),
+    )
+
+    assert "held the lease" in only(blind, "D01").says
+    assert "V03" in {found.code for found in judge(blind)}
+
+
+def test_no_route_is_not_silence() -> None:
+    """Connects that never left this host say nothing about who announces."""
+    lost = all_end(diagnosed(), Outcome.NO_NEIGHBOUR)
+    away = replace(
+        lost,
+        cluster=replace(lost.cluster, policies=()),
+        vantage=replace(lost.vantage, interface=None, on_link=None),
+        node_replies=None,
+        trials=tuple(replace(t, replies=None, placement=Placement.ANY, obstacle="no route") for t in lost.trials),
+    )
+
+    assert not {code for code, _ in causes(away)} & {"B01", "B02", "B04"}
+    assert conclusion(away).verdict is Verdict.UNKNOWN
+
+
+def test_a_lease_that_changed_hands_just_now_is_no_mismatch() -> None:
+    """The wire shows the old holder for a moment: C04 waits until the new one had its time."""
+    fresh = replace(lease("api", THREE, T0), acquired=T0 - 0.5)
+    old = replace(lease("api", THREE, T0), acquired=T0 - 600)
+
+    assert causes(with_trial(diagnosed(), "api", lambda one: replace(one, claims=(fresh,)))) == []
+    assert causes(with_trial(diagnosed(), "api", lambda one: replace(one, claims=(old,)))) == [("C04", Verdict.FAIL)]
+
+
+def test_a_denied_right_says_what_it_costs() -> None:
+    """V05 names the verdicts that cannot be had without it."""
+    evidence = diagnosed()
+    denied = replace(
+        evidence,
+        cluster=replace(
+            evidence.cluster, missing_rights=(Right(verb="list", resource="leases", group="coordination.k8s.io"),)
+        ),
+        trials=tuple(replace(t, claims=None) for t in evidence.trials),
+    )
+
+    assert causes(denied) == [("V05", Verdict.WARN)]
+    assert "B06, B07" in only(denied, "V05").because[0]
+
+
+def test_on_a_cluster_node_nothing_is_proven() -> None:
+    """From a node only the API speaks."""
+    evidence = replace(
+        off_announcer(diagnosed(), Outcome.TIMEOUT), vantage=replace(diagnosed().vantage, cluster_node=ONE)
+    )
+
+    assert causes(evidence) == [("V01", Verdict.UNKNOWN)]
+
+
+def test_policy_is_read_from_the_service() -> None:
+    """The blackhole rule is about policy Local alone."""
+    evidence = off_announcer(diagnosed("v1.19.4"), Outcome.ANSWERED)
+    cluster_wide = with_trial(
+        evidence, "web", lambda one: replace(one, service=replace(one.service, policy=TrafficPolicy.CLUSTER))
+    )
+
+    assert "D01" not in {code for code, _ in causes(cluster_wide)}
