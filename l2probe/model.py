@@ -137,7 +137,7 @@ class Condition:
 class Node:
     """A cluster node. `schedulable`: not cordoned, and no taint that keeps a Pod without tolerations away.
 
-    `taints`: those that do, as key, value, effect.
+    `taints`: those that do, as key, value, effect. `pod_networks`: spec.podCIDRs.
     """
 
     name: NodeName
@@ -146,6 +146,7 @@ class Node:
     schedulable: bool = True
     labels: tuple[tuple[str, str], ...] = ()
     taints: tuple[tuple[str, str, str], ...] = ()
+    pod_networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from l2probe.judge.capabilities import kept, per_flow, sightings, source, through_another
-from l2probe.judge.case import Case, cases, node_of
+from l2probe.judge.case import Case, cases, in_network, node_of
 from l2probe.judge.finding import finding
 from l2probe.judge.versions import setting
 from l2probe.judge.words import count, listing
-from l2probe.model import Datapath, Evidence, Exchange, Finding, Flow, Ip, Source, Subject, TrafficPolicy, Verdict
+from l2probe.model import (
+    Datapath,
+    Evidence,
+    Exchange,
+    Finding,
+    Flow,
+    Ip,
+    NodeName,
+    Source,
+    Subject,
+    TrafficPolicy,
+    Verdict,
+)
 
 PROMISED = {
     Datapath.DSR: tuple(Flow),
@@ -188,11 +200,23 @@ def source_is_gateway(evidence: Evidence) -> Iterator[Finding]:
     if not strange:
         return
     addresses = listing(str(exchange.seen) for _, exchange in strange)
+    bridges = {pod_network_owner(evidence, exchange.seen) for _, exchange in strange}
+    inside = listing(name for name in bridges if name)
     yield finding(
         "E05",
         Verdict.WARN,
-        says=f"The Pods saw {addresses}, which is no node's address: something else translated.",
+        says=f"The Pods saw {addresses}, which is no node's address: something else translated."
+        if None in bridges
+        else f"The Pods saw {addresses}, of the Pod network of {inside}: its bridge or cilium_host translated.",
         because=tuple(dict.fromkeys(sight(case, exchange) for case, exchange in strange))[:5],
         remedy="Look whose it is: cilium_host of the announcer (tunnel mode), a CNI bridge (kube-proxy), or "
         "a router between client and nodes.",
     )
+
+
+def pod_network_owner(evidence: Evidence, address: Ip | None) -> NodeName | None:
+    """Return the node in whose Pod network the address lies, or None."""
+    for node in evidence.cluster.nodes or ():
+        if address is not None and any(in_network(address, block) for block in node.pod_networks):
+            return node.name
+    return None

@@ -71,6 +71,7 @@ def node(item: objects.NodeObject) -> Node:
         schedulable=not item.spec.unschedulable and not taints,
         labels=pairs(item.metadata.labels),
         taints=taints,
+        pod_networks=tuple(item.spec.pod_cidrs or ()),
     )
 
 

@@ -158,6 +158,7 @@ class Taint(Part, frozen=True):
 class NodeSpec(Part, frozen=True):
     """spec of a Node."""
 
+    pod_cidrs: list[str] | None = msgspec.field(default=None, name="podCIDRs")
     unschedulable: bool = False
     taints: list[Taint] | None = None
 

@@ -262,6 +262,16 @@ RAISED: dict[str, tuple[Callable[[], Evidence], Verdict]] = {
 }
 
 
+def test_a_bridge_of_a_node_is_named_as_such() -> None:
+    """E05 names the node whose Pod network the address lies in, instead of a stranger."""
+    snat = healthy(datapath=Datapath.SNAT)
+    nodes = tuple(replace(one, pod_networks=("10.244.0.0/16", "fd00::/16")) for one in snat.cluster.nodes or ())
+    found = the("E05", each_exchange(with_cluster(snat, nodes=nodes), kube_proxy))
+
+    assert NODES[0] in found.says
+    assert "something else" not in found.says
+
+
 def the(code: str, evidence: Evidence) -> Finding:
     """Return the one finding of this code."""
     found = [finding for finding in judge(evidence) if finding.code == code]
