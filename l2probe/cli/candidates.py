@@ -129,8 +129,14 @@ def services(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
 
 
 def _services(api: Api) -> list[Named]:
-    found = api.cluster().services or ()
-    return [(f"{each.namespace}/{each.name}", ", ".join(each.vips) or "no address") for each in found]
+    from l2probe.observe import decode, objects  # noqa: PLC0415 - with the client's libraries
+    from l2probe.observe.lists import fetch  # noqa: PLC0415 - likewise
+
+    found, _ = fetch(api._transport, "/api/v1/services", objects.ServiceObject)  # noqa: SLF001 - one list, no survey
+    return [
+        (f"{each.namespace}/{each.name}", ", ".join(each.vips) or "no address")
+        for each in decode.load_balancers(found, None)
+    ]
 
 
 def _asked(ctx: click.Context, ask: Callable[[Api], list[Named]]) -> list[Named]:

@@ -8,9 +8,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from l2probe.errors import WireError
-from l2probe.observe.capture import Capture, Frame
+from l2probe.observe.capture import Frame
 from l2probe.observe.frames import Heard, IcmpMessage, Packet, Question, Told
 
 MAX_FRAMES = 20_000
@@ -19,6 +20,18 @@ _ETHERTYPE, _ARP, _IPV4, _IPV6 = slice(12, 14), b"\x08\x06", b"\x08\x00", b"\x86
 _ICMPV6, _TCP = b"\x3a", b"\x06"
 _DISCOVERY = (b"\x87", b"\x88")
 _SYN_OR_RST = 0x02 | 0x04
+
+
+class Source(Protocol):
+    """Where frames come from."""
+
+    def fileno(self) -> int:
+        """Return what becomes readable when a frame has arrived."""
+        ...
+
+    def frames(self) -> Iterable[Frame]:
+        """Yield what has arrived; raises WireError when no more can come."""
+        ...
 
 
 class Store:
@@ -39,7 +52,7 @@ class Store:
 class Recording:
     """A thread's `run` listens; whoever reads first takes in what the socket already holds, so nothing is missed."""
 
-    def __init__(self, capture: Capture, dissect: Callable[[Frame], Heard | None]) -> None:
+    def __init__(self, capture: Source, dissect: Callable[[Frame], Heard | None]) -> None:
         self._capture = capture
         self._dissect = dissect
         self._changed = threading.Condition(threading.RLock())
@@ -49,6 +62,7 @@ class Recording:
         self._traffic: deque[Packet | IcmpMessage] = deque(maxlen=MAX_FRAMES)
         self._undissected: deque[Frame] = deque(maxlen=MAX_FRAMES)
         self._error: WireError | None = None
+        self._count = 0
         self._stopping = os.eventfd(0, os.EFD_NONBLOCK)
 
     def run(self) -> None:
@@ -71,14 +85,17 @@ class Recording:
 
     def _take_in(self) -> None:
         with self._changed:
+            before = self._count, self._error
             try:
                 self._sort(self._capture.frames())
             except WireError as error:
                 self._error = error
-            self._changed.notify_all()
+            if before != (self._count, self._error):  # else those who wait would wake each other for ever
+                self._changed.notify_all()
 
     def _sort(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
+            self._count += 1
             if is_bulk(frame.data):
                 self._bulk.add(frame)
                 continue
@@ -98,11 +115,11 @@ class Recording:
         if self._error is not None:
             raise self._error
 
-    def told(self) -> tuple[Question | Told, ...]:
-        """Return all questions and all that was told about addresses; raises WireError when listening ended."""
+    def told(self, since: float = 0.0) -> tuple[Question | Told, ...]:
+        """Return questions and what was told about addresses since then; raises WireError when listening ended."""
         with self._changed:
             self._current()
-            return tuple(self._told)
+            return tuple(item for item in self._told if item.at >= since)
 
     def traffic(self) -> tuple[Packet | IcmpMessage, ...]:
         """Return all datagrams, SYNs, RSTs and ICMP errors; raises WireError when listening ended."""

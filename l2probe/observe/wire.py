@@ -15,6 +15,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
+from scapy.error import Scapy_Exception
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import (
     ICMPv6DestUnreach,
@@ -46,7 +47,7 @@ HOP_LIMIT = 255
 """Of every valid neighbour discovery packet (RFC 4861 7.1): no router forwarded it."""
 ETHERNET_HEADER_BYTES, IPV6_HEADER_BYTES, ICMP_HEADER_BYTES = 14, 40, 8
 UNICAST = "unicast"
-MALFORMED = (ValueError, TypeError, AttributeError, LookupError, struct.error, OSError)
+MALFORMED = (ValueError, TypeError, AttributeError, LookupError, struct.error, OSError, Scapy_Exception)
 """What scapy raises on bytes that it took for a well-formed frame."""
 H = TypeVar("H", bound=Heard)
 
@@ -122,7 +123,8 @@ class Wire:
         return self._since(began, addresses)
 
     def _since(self, began: float, addresses: Collection[Ip]) -> tuple[NeighbourReply, ...]:
-        return tuple(reply for reply in self.neighbours(addresses) if reply.at >= began)
+        told = self._recording.told(began - frames.QUESTION_SECONDS)
+        return tuple(reply for reply in frames.replies(told, frozenset(addresses)) if reply.at >= began)
 
     def _question(self, address: Ip) -> bytes:
         source = self._source_for(address)

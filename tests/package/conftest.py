@@ -1,7 +1,7 @@
-"""The distribution as a user gets it: built once for the session from a copy of the tree, installed into a venv of its own.
+"""The distribution as a user gets it: built once a session from a copy of the tree, installed into a venv of its own.
 
 What the wheel needs of others comes from the environment that runs the tests, through one path file: the wheel's own
-contents are what is proven here, not the package index. An editable l2probe there stays out, because the path files of a
+contents are proven here, not the package index. An editable l2probe there stays out, because the path files of a
 directory that was itself added by a path file are not read (https://docs.python.org/3/library/site.html).
 """
 
@@ -57,15 +57,13 @@ def distribution(tmp_path_factory: pytest.TempPathFactory) -> Distribution:
     done = subprocess.run(
         [sys.executable, "-W", "default", "-c", BUILD, str(out)],
         cwd=tree,
-        env={**os.environ, "PYTHONPATH": str(_backend(place))},
+        env={**os.environ, "PYTHONPATH": str(_backend(place)), "PYTHONDONTWRITEBYTECODE": ""},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return Distribution(
-        sdist=next(out.glob("*.tar.gz")), wheel=next(out.glob("*.whl")), said=done.stdout + done.stderr
-    )
+    return Distribution(sdist=next(out.glob("*.tar.gz")), wheel=next(out.glob("*.whl")), said=done.stdout + done.stderr)
 
 
 def _backend(place: Path) -> Path:

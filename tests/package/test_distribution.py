@@ -31,7 +31,9 @@ def tree(folder: str, installed: str) -> set[str]:
 
 def test_the_build_says_nothing_alarming(distribution: Distribution) -> None:
     """Neither Python nor setuptools warns: a warning of today is tomorrow's broken release."""
-    alarming = [line for line in distribution.said.splitlines() if "warning" in line.lower() or "deprecat" in line.lower()]
+    alarming = [
+        line for line in distribution.said.splitlines() if "warning" in line.lower() or "deprecat" in line.lower()
+    ]
 
     assert alarming == []
 

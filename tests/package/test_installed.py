@@ -42,9 +42,9 @@ def test_the_installed_package_is_the_one_that_runs(bin_dir: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
-        (("l2probe", "--help"), "Usage: l2probe [OPTIONS] COMMAND"),
-        (("python", "-m", "l2probe", "--help"), "Usage: l2probe [OPTIONS] COMMAND"),
-        (("kubectl-l2probe", "--help"), "Usage: kubectl l2probe [OPTIONS] COMMAND"),
+        (("l2probe", "--help"), "Usage: l2probe [OPTIONS] [COMMAND]"),
+        (("python", "-m", "l2probe", "--help"), "Usage: l2probe [OPTIONS] [COMMAND]"),
+        (("kubectl-l2probe", "--help"), "Usage: kubectl l2probe [OPTIONS] [COMMAND]"),
         (("kubectl-l2probe", "run", "--help"), "Usage: kubectl l2probe run [OPTIONS]"),
         (("l2probe", "--version"), f"l2probe, version {l2probe.__version__}"),
         (("l2probe", "run", "--list"), "smoke "),
@@ -88,4 +88,4 @@ def test_the_installed_wheel_does_the_main_job_in_the_lab(bin_dir: Path, tmp_pat
     report = json.loads(done.stdout)
     assert done.returncode == 0
     assert report["capabilities"]["source"]["tcp4"] == "always"
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
