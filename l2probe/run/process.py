@@ -10,8 +10,10 @@ import os
 from pathlib import Path
 
 PROC = Path("/proc")
-_START_TIME_FIELD = 19
-"""starttime is field 22 of /proc/PID/stat (proc_pid_stat(5)), the 20th after the parenthesised name."""
+_STATE_FIELD, _START_TIME_FIELD = 0, 19
+"""state and starttime are fields 3 and 22 of /proc/PID/stat (proc_pid_stat(5)), 1st and 20th after the name."""
+_DEAD = frozenset({"Z", "X"})
+"""A zombie waits for its parent, in a container without an init for ever; it does nothing any more."""
 
 
 def here(proc: Path = PROC) -> str:
@@ -25,12 +27,13 @@ def here(proc: Path = PROC) -> str:
 
 
 def started(pid: int, proc: Path = PROC) -> str | None:
-    """Return the start time of a process in clock ticks since boot; None when there is no such process."""
+    """Return the start time of a process in clock ticks since boot; None when there is none, or only a zombie."""
     try:
         stat = (proc / str(pid) / "stat").read_text()
     except OSError:
         return None
-    return stat.rpartition(")")[2].split()[_START_TIME_FIELD]
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[_STATE_FIELD] in _DEAD else fields[_START_TIME_FIELD]
 
 
 def this(proc: Path = PROC) -> str:

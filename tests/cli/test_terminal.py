@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 
 from l2probe.cli.progress import CLEAR_LINE, Progress
+from l2probe.cli.signals import ONE_SECONDS
 
 
 class Terminal(io.StringIO):
@@ -119,9 +121,21 @@ def test_a_second_signal_leaves_at_once_with_last_words() -> None:
         assert process.stdout is not None
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "cleaning\n"
+        threading.Event().wait(2 * ONE_SECONDS)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=10)
 
     assert err.endswith("leaves at once).\nlast words\n")
     assert out == "{}\n"
     assert process.returncode == 2
+
+
+def test_signals_that_come_together_are_one_request() -> None:
+    """A wrapper that signals the process and then its group does not cut the cleaning short."""
+    with started("quick") as process:
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=10)
+
+    assert out == "cleaning\nclean\n"
+    assert process.returncode == 0

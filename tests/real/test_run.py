@@ -71,7 +71,10 @@ def test_required_source_makes_it_a_failure(l2probe: Prober) -> None:
 
 
 def test_every_announcer_in_the_report_is_one_that_tcpdump_saw(seen: Seen) -> None:
-    """For each IPv4 address, the nodes in the evidence are exactly those whose ARP answers tcpdump recorded."""
+    """For each IPv4 address, tcpdump recorded ARP answers of each node in the evidence.
+
+    It may see more: policy Local moves the address once more while the run's Pods are removed.
+    """
     reported: dict[str, set[str]] = {}
     for trial in seen.ran.trials:
         for reply in trial["replies"]:
@@ -79,7 +82,8 @@ def test_every_announcer_in_the_report_is_one_that_tcpdump_saw(seen: Seen) -> No
                 reported.setdefault(reply["ip"], set()).add(reply["node"])
 
     assert reported
-    assert reported == {address: witness.answers(seen.frames, address) for address in reported}
+    for address, nodes in reported.items():
+        assert nodes <= witness.answers(seen.frames, address)
 
 
 @pytest.mark.parametrize(("policy", "kept"), [("Cluster", False), ("Local", True)])

@@ -95,6 +95,18 @@ def test_a_reused_process_id_is_another_process() -> None:
     assert process.alive(f"{place}.{pid}.{int(since) + 1}") is False
 
 
+def test_a_zombie_is_dead() -> None:
+    """A killed run whose parent has not yet asked for its end makes nothing any more."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        mark = f"{process.here()}.{child.pid}.{process.started(child.pid)}"
+        before = process.alive(mark)
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        after = process.alive(mark)
+
+    assert (before, after) == (True, False)
+
+
 @pytest.mark.parametrize(
     "mark",
     ["", "elsewhere.1.2", f".{os.getpid()}.1", "x", f"{process.here()}.x.1"],
