@@ -64,3 +64,11 @@ def test_the_readme_names_no_flag_that_does_not_exist(flag: str) -> None:
 def test_every_shipped_suite_is_in_the_readme(suite: str) -> None:
     """Each suite that is shipped is named."""
     assert f"`{suite}`" in README
+
+
+def test_the_suite_in_the_readme_is_one() -> None:
+    """What a newcomer copies is accepted."""
+    example = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)
+
+    assert example is not None
+    assert suites.parse(example[1], "README.md").require == ("reachable", "source")
