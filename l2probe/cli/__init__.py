@@ -32,6 +32,7 @@ COMMANDS = {
     "diff": "Show what changed between two saved reports.",
     "explain": "Explain a finding: symptom, cause, evidence, fix.",
     "cleanup": "Remove what interrupted runs left in the cluster.",
+    "rbac": "Print the least rights that a command needs.",
     "lab": "A miniature cluster of network namespaces to learn and to try in.",
     "completion": "Print the script that lets Tab complete l2probe.",
 }

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from l2probe.cli import candidates
+from l2probe.cli.lab import need_libraries
 from l2probe.cli.options import cluster_options, report_options, stacked, talk_options
 from l2probe.cli.run import DEFAULT_PROFILE, LAB_OPTIONS, unparse
 
@@ -53,10 +55,21 @@ class Wanted:
 def _diagnose_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return stacked(
         click.option("--all", "everything", is_flag=True, help="Diagnose every LoadBalancer Service."),
-        click.option("-n", "--namespace", metavar="NAME", help="Namespace of NAME and svc/NAME; with --all only this."),
+        click.option(
+            "-n",
+            "--namespace",
+            metavar="NAME",
+            shell_complete=candidates.namespaces,
+            help="Namespace of NAME and svc/NAME; with --all only this.",
+        ),
         click.option("--http", is_flag=True, help="Also send a GET / to each TCP port."),
         click.option("--udp-payload", metavar="TEXT", help="Also send this datagram to each UDP port."),
-        click.option("--interface", metavar="NAME", help="Interface to look from (default: by the route)."),
+        click.option(
+            "--interface",
+            metavar="NAME",
+            shell_complete=candidates.interfaces,
+            help="Interface to look from (default: by the route).",
+        ),
         click.option(
             "--pcap",
             type=click.Path(dir_okay=False, path_type=Path),
@@ -69,15 +82,25 @@ def _diagnose_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def _lab_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return stacked(
         click.option("--lab", is_flag=True, help="Diagnose the Services of a fresh miniature cluster."),
-        click.option("--profile", metavar="NAME", help=f"What the lab plays (default: {DEFAULT_PROFILE})."),
         click.option(
-            "--fault", "faults", multiple=True, metavar="NAME", help="Break the lab in this way first; repeatable."
+            "--profile",
+            metavar="NAME",
+            shell_complete=candidates.profiles,
+            help=f"What the lab plays (default: {DEFAULT_PROFILE}).",
+        ),
+        click.option(
+            "--fault",
+            "faults",
+            multiple=True,
+            metavar="NAME",
+            shell_complete=candidates.faults,
+            help="Break the lab in this way first; repeatable.",
         ),
     )(function)
 
 
 @click.command("diagnose", short_help="Find out what is wrong with existing Services; changes nothing.")
-@click.argument("services", nargs=-1, metavar="[NS/NAME|svc/NAME|ADDRESS]...")
+@click.argument("services", nargs=-1, metavar="[NS/NAME|svc/NAME|ADDRESS]...", shell_complete=candidates.services)
 @_diagnose_options
 @report_options
 @cluster_options
@@ -107,6 +130,7 @@ def _in_lab(ctx: click.Context, wanted: Wanted) -> int:
     """Boot a lab and run the same command line there; without a Service named, about all that the lab has."""
     if wanted.kubeconfig or wanted.context:
         raise click.UsageError("--lab brings its own cluster; leave --kubeconfig and --context out.")
+    need_libraries()
     from l2probe.lab.session import run_inside  # noqa: PLC0415 - brings the lab's libraries
 
     typed: list[str] = ctx.obj
@@ -125,13 +149,12 @@ def _against_cluster(wanted: Wanted, argv: list[str]) -> int:
     from l2probe.judge import conclude  # noqa: PLC0415 - likewise
 
     progress = Progress(quiet=wanted.quiet, verbose=wanted.verbose)
+    edges = _edges(wanted, progress)
     started, clock = datetime.now(UTC), time.monotonic()
     wish = Wish(words=wanted.services, everything=wanted.everything, namespace=wanted.namespace)
     payload = None if wanted.udp_payload is None else wanted.udp_payload.encode()
     try:
-        evidence = diagnose(
-            Plan(wish=wish, http=wanted.http, udp_payload=payload, pcap=wanted.pcap), _edges(wanted, progress)
-        )
+        evidence = diagnose(Plan(wish=wish, http=wanted.http, udp_payload=payload, pcap=wanted.pcap), edges)
     finally:
         progress.clear()
     report = conclude(

@@ -19,6 +19,7 @@ from l2probe.judge import conclude
 from l2probe.model import Verdict
 from l2probe.observe.kube import connect
 from l2probe.observe.mapping import map_nodes
+from l2probe.observe.pull_secret import pull_secret
 from l2probe.observe.traffic import Traffic
 from l2probe.observe.vantage import vantage
 from l2probe.observe.wire import open_wire
@@ -54,6 +55,7 @@ def _edges(wanted: Wanted, progress: Progress, interrupted: threading.Event) -> 
     api = connect(kubeconfig=wanted.kubeconfig, context=wanted.context, request_timeout=wanted.request_timeout)
     return Edges(
         api=api,
+        pull_secret=partial(pull_secret, api._transport),  # noqa: SLF001 - `connect` is the one door to a session
         vantage=partial(vantage, interface=wanted.interface),
         open_wire=open_wire,
         map_nodes=map_nodes,

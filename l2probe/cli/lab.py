@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 
 import click
 
 from l2probe.cli import candidates, help_instead
+from l2probe.errors import UsageError
 
 output_option = click.option(
     "-o", "--output", type=click.Choice(("table", "json")), default="table", show_default=True, help="How to show it."
 )
+LIBRARIES = ("aiohttp", "cryptography")
+"""What the extra `lab` of the package brings; the other commands do without."""
 PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
@@ -25,6 +29,15 @@ PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 def command(ctx: click.Context) -> int:
     """Run a miniature cluster of network namespaces: no root, no Docker. `lab up` stays until `lab down`."""
     return help_instead(ctx)
+
+
+def need_libraries() -> None:
+    """Raise UsageError when the lab's libraries are not installed: they come only when asked for."""
+    missing = [name for name in LIBRARIES if find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"The lab needs {', '.join(missing)}, not installed here.", "Install them: `pip install 'l2probe[lab]'`."
+        )
 
 
 @command.command()
@@ -46,6 +59,7 @@ def command(ctx: click.Context) -> int:
 )
 def up(profile: str, faults: tuple[str, ...]) -> int:
     """Start the lab and leave it running."""
+    need_libraries()
     from l2probe.lab import session  # noqa: PLC0415 - brings the lab's libraries
 
     show_status(asdict(session.up(profile, faults)), "table")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,9 +10,10 @@ from typing import Any, TypeVar
 import click
 
 from l2probe.cli import candidates
-from l2probe.workload.manifests import Toleration
+from l2probe.workload.manifests import PullSecret, Toleration
 
 F = TypeVar("F", bound=Callable[..., Any])
+KUBERNETES_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 OUTPUTS = ("table", "wide", "json", "yaml")
 
 
@@ -112,6 +114,17 @@ def _toleration(text: str) -> Toleration:
     if not key or effect not in {"", "NoSchedule", "PreferNoSchedule", "NoExecute"}:
         raise click.BadParameter(f"{text!r} is not KEY[=VALUE][:NoSchedule|PreferNoSchedule|NoExecute].")
     return Toleration(key=key, value=value if equals else None, effect=effect)
+
+
+def pull_secret(ctx: click.Context, param: click.Parameter, given: str | None) -> PullSecret | None:
+    """Parse NAMESPACE/NAME; raises click.BadParameter."""
+    del ctx, param
+    if given is None:
+        return None
+    namespace, _, name = given.partition("/")
+    if not (KUBERNETES_NAME.fullmatch(namespace) and KUBERNETES_NAME.fullmatch(name)):
+        raise click.BadParameter(f"{given!r} is not NAMESPACE/NAME of a Secret.")
+    return PullSecret(namespace=namespace, name=name)
 
 
 def requirements(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ def plan_of(wanted: Wanted) -> Plan:
         expires=expires.isoformat(timespec="seconds"),
         process=this(),
         image=wanted.image,
+        pull_secret=wanted.image_pull_secret,
         node_selector=tuple(selector),
         tolerations=wanted.taints,
     )

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from l2probe.cli import candidates
-from l2probe.cli.options import cluster_options, labels, report_options, requirements, talk_options, tolerations
+from l2probe.cli.lab import need_libraries
+from l2probe.cli.options import (
+    cluster_options,
+    labels,
+    pull_secret,
+    report_options,
+    requirements,
+    stacked,
+    talk_options,
+    tolerations,
+)
 from l2probe.cli.wanted import Wanted
 from l2probe.workload.manifests import IMAGE
 
@@ -21,7 +31,7 @@ DEFAULT_PROFILE = "cilium-1.19-dsr"
 
 
 def _suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    add: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
+    return stacked(
         click.option("--list", "listing", is_flag=True, help="List the shipped suites and leave."),
         click.option(
             "--require",
@@ -52,15 +62,18 @@ def _suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="FILE",
             help="Save the frames that the verdict rests on.",
         ),
-    )
-    for option in reversed(add):
-        function = option(function)
-    return function
+    )(function)
 
 
 def _workload_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    add: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
+    return stacked(
         click.option("--image", default=IMAGE, show_default=True, help="Image of the echo Pods; it needs python3."),
+        click.option(
+            "--image-pull-secret",
+            callback=pull_secret,
+            metavar="NAMESPACE/NAME",
+            help="Secret with the login of the image's registry; copied for the time of the run.",
+        ),
         click.option(
             "--node-selector",
             multiple=True,
@@ -78,14 +91,11 @@ def _workload_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--dry-run", is_flag=True, help="Print the manifests as YAML and touch nothing."),
         click.option("--keep", is_flag=True, help="Keep what the run created."),
-    )
-    for option in reversed(add):
-        function = option(function)
-    return function
+    )(function)
 
 
 def _lab_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    add: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
+    return stacked(
         click.option("--lab", is_flag=True, help="Run against a fresh miniature cluster on this machine."),
         click.option(
             "--profile",
@@ -101,10 +111,7 @@ def _lab_options(function: Callable[..., Any]) -> Callable[..., Any]:
             shell_complete=candidates.faults,
             help="Break the lab in this way first; repeatable.",
         ),
-    )
-    for option in reversed(add):
-        function = option(function)
-    return function
+    )(function)
 
 
 @click.command("run", short_help="Prove announcer, reachability, client address and policy Local.")
@@ -145,6 +152,8 @@ def _dry_run(plan: Plan, output: str) -> int:
     from l2probe.run.plan import everything  # noqa: PLC0415 - only here
 
     click.echo(documents(everything(plan), output).rstrip("\n"))
+    if secret := plan.workload.pull_secret:
+        click.echo(f"Not shown: Secret l2probe-pull, a copy of {secret.namespace}/{secret.name}.", err=True)
     return 0
 
 
@@ -167,6 +176,7 @@ def _in_lab(ctx: click.Context, wanted: Wanted) -> int:
     """Boot a lab and run the same command line, without the lab's options, in its client."""
     if wanted.kubeconfig or wanted.context:
         raise click.UsageError("--lab brings its own cluster; leave --kubeconfig and --context out.")
+    need_libraries()
     from l2probe.lab.session import run_inside  # noqa: PLC0415 - brings the lab's libraries
 
     typed: list[str] = ctx.obj

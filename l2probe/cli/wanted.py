@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from l2probe.workload.manifests import Toleration
+from l2probe.workload.manifests import PullSecret, Toleration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,7 @@ class Wanted:
     kubeconfig: str | None
     request_timeout: float
     image: str
+    image_pull_secret: PullSecret | None
     node_selector: tuple[tuple[str, str], ...]
     taints: tuple[Toleration, ...]
     dry_run: bool

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from l2probe.announcers.lease import gone
+from l2probe.diagnose.asking import ask_all, ask_nodes
 from l2probe.diagnose.edges import Edges, Name, Wire
 from l2probe.diagnose.knocking import Knock, get
 from l2probe.diagnose.place import Place, stand
 from l2probe.diagnose.reading import CLAIM_RIGHTS
 from l2probe.diagnose.seeing import Seen, placed
 from l2probe.diagnose.subjects import Wish, key, resolve
-from l2probe.diagnose.wiring import ask_all, ask_nodes
 from l2probe.errors import NotAllowedError
 from l2probe.model import Claim, Cluster, Evidence, Exchange, Flow, Ip, NeighbourReply, Protocol, Service, Trial
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from l2probe.model import Ip, Node, Vantage
 
+MANY = 64
+"""Addresses that are looked at one by one: each look asks the kernel for its links, addresses and routes."""
 Look = Callable[[Sequence[Ip], Sequence[Node]], Vantage]
 
 
@@ -25,7 +27,7 @@ class Place:
 
 def stand(look: Look, vips: Sequence[Ip], nodes: Sequence[Node]) -> Place:
     """Return the place from which most can be seen: the interface of the first address that is on a segment of ours."""
-    single = {vip: look((vip,), nodes) for vip in vips}
+    single = _each(look, vips, nodes)
     on_link = [vip for vip in vips if single[vip].on_link]
     interface = single[on_link[0]].interface if on_link else None
     near = [vip for vip in on_link if single[vip].interface == interface]
@@ -42,6 +44,17 @@ def stand(look: Look, vips: Sequence[Ip], nodes: Sequence[Node]) -> Place:
         },
         unroutable=unroutable,
     )
+
+
+def _each(look: Look, vips: Sequence[Ip], nodes: Sequence[Node]) -> Mapping[Ip, Vantage]:
+    """Look at each address; of many that are all on our segment the first of each family stands for the others."""
+    if len(vips) <= MANY:
+        return {vip: look((vip,), nodes) for vip in vips}
+    families = {":" in vip: vip for vip in reversed(vips)}
+    first = {six: look((vip,), nodes) for six, vip in families.items()}
+    if look(vips, nodes).on_link and len({seen.interface for seen in first.values()}) == 1:
+        return {vip: first[":" in vip] for vip in vips}
+    return {vip: look((vip,), nodes) for vip in vips}
 
 
 def _why(vip: Ip, seen: Vantage, interface: str | None) -> str:

@@ -19,8 +19,8 @@ from l2probe.model import Cluster, Ip, Service
 LOAD_BALANCER = "LoadBalancer"
 PREFIXES = frozenset({"svc", "service", "services"})
 """What kubectl takes for the kind of a Service."""
-LABEL = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
-"""The characters of Kubernetes names (RFC 1123)."""
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+"""What namespaces and Services may be called (RFC 1123)."""
 NAMED = 5
 PARALLEL = 8
 TYPES = {

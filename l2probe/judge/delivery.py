@@ -92,8 +92,8 @@ def refused_by_application(evidence: Evidence) -> Iterator[Finding]:
         yield finding(
             "D11",
             Verdict.FAIL,
-            says=f"{len(refused)} of {len(tried)} TCP connections to {case.name} were refused by RST although "
-            f"a backend was ready.",
+            says=f"{len(refused)} of {len(tried)} TCP connections to {case.name} were refused by RST"
+            + (" although a backend was ready." if has_ready_backend(case) else "."),
             because=(
                 f"Backend: {targets}." if targets else "",
                 f"The RST came from {senders}." if senders else "",
@@ -184,12 +184,19 @@ def announcer_drops(evidence: Evidence, explained: Explained) -> Finding:
         "D03",
         Verdict.FAIL,
         says=f"{nodes or 'An announcer'} answered for {addresses} and delivered no {explained.pattern.where} "
-        f"({outcomes(tried(explained.inside))}), although a backend was ready.",
+        f"({outcomes(tried(explained.inside))}), {readiness(evidence, explained)}.",
         because=split(explained),
         remedy=f"Look on {nodes or 'that node'} for what drops it: rp_filter, a firewall, a NIC without an "
         f"address, an agent that is not ready.{alternatives(evidence, explained)}",
         subject=subject(explained),
     )
+
+
+def readiness(evidence: Evidence, explained: Explained) -> str:
+    """Return that a backend was ready, or that nobody could read it."""
+    concerned = {one.service for one in explained.inside}
+    known = [has_ready_backend(case) for case in cases(evidence) if case.name in concerned]
+    return "although a backend was ready" if any(known) else "and whether a backend was ready could not be read"
 
 
 def lost_beyond_router(evidence: Evidence, explained: Explained, addresses: str) -> Finding:
@@ -199,7 +206,7 @@ def lost_beyond_router(evidence: Evidence, explained: Explained, addresses: str)
         "D03",
         Verdict.FAIL,
         says=f"Of {explained.pattern.where} at {addresses} nothing arrived ({outcomes(tried(explained.inside))}), "
-        "although a backend was ready; whether any node answered for it was not seen from behind a router.",
+        f"{readiness(evidence, explained)}; whether any node answered for it was not seen from behind a router.",
         because=(*split(explained), f"All of it went through {gateway}."),
         remedy="Look from a machine in the address's own subnet: nobody announces it, the announcer drops, or the path "
         f"through {gateway} does.",

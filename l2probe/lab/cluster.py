@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING
 from l2probe.lab.addresses import KUBECONFIG, LOOPBACK
 from l2probe.lab.netns import Namespace
 from l2probe.lab.profiles import PROFILES
+from l2probe.lab.rights import DENIED, rights_of
 from l2probe.lab.world import World
 
 if TYPE_CHECKING:
     from l2probe.lab.api import ApiServer
     from l2probe.lab.controllers import RunningCluster
-
-DENIED = "denied:"
-"""Prefix of the fault that takes a right away: `denied:VERB:RESOURCE[.GROUP]`."""
 
 
 class Cluster:
@@ -39,7 +37,7 @@ class Cluster:
         if name in self.faults:
             return
         if name.startswith(DENIED):
-            self._api.restrict(right(name), allowed=False)
+            self._restrict(name, allowed=False)
         else:
             await self._controllers.fault(name)
         self.faults = (*self.faults, name)
@@ -48,16 +46,13 @@ class Cluster:
         """Mend all that was broken."""
         for name in self.faults:
             if name.startswith(DENIED):
-                self._api.restrict(right(name), allowed=True)
+                self._restrict(name, allowed=True)
         await self._controllers.heal()
         self.faults = ()
 
-
-def right(fault: str) -> tuple[str, str, str]:
-    """Return what `denied:list:leases.coordination.k8s.io` denies: ("list", "coordination.k8s.io", "leases")."""
-    _, verb, what = fault.split(":")
-    resource, _, group = what.partition(".")
-    return verb, group, resource
+    def _restrict(self, fault: str, *, allowed: bool) -> None:
+        for right in rights_of(fault):
+            self._api.restrict(right, allowed=allowed)
 
 
 async def live(world: World, *, host: socket.socket, profile: str, faults: Sequence[str] = ()) -> Cluster:

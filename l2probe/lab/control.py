@@ -45,7 +45,7 @@ def peer_is_us(connection: socket.socket) -> bool:
 
 
 def ask(do: str, name: str = "", *, seconds: float = ASK_SECONDS) -> Answer | None:
-    """Put a request to the lab that is up and return its answer; None when none is up.
+    """Put a request to the lab that is up and return its answer; None when none is up, or it ended instead.
 
     LabError when the lab refused, did not answer in time, or somebody else sits on its name.
     """
@@ -62,16 +62,16 @@ def ask(do: str, name: str = "", *, seconds: float = ASK_SECONDS) -> Answer | No
         try:
             connection.sendall(json.dumps({"do": do, "name": name}).encode() + b"\n")
             line = connection.makefile("rb").readline(MAX_LINE)
+        except (BrokenPipeError, ConnectionResetError):
+            return None
         except OSError as problem:
             raise LabError(
                 f"The lab did not answer {do!r} within {seconds:.0f} s: {problem}.", "l2probe lab down"
             ) from problem
-    return _answer(do, line)
+    return _answer(line) if line.endswith(b"\n") else None
 
 
-def _answer(do: str, line: bytes) -> Answer:
-    if not line.endswith(b"\n"):
-        raise LabError(f"The lab ended while it was asked for {do!r}.", "l2probe lab up starts a new one.")
+def _answer(line: bytes) -> Answer:
     answer: Answer = json.loads(line)
     if "problem" in answer:
         raise LabError(answer["problem"], answer.get("hint", ""))

@@ -8,13 +8,15 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from l2probe.lab import kernel
 from l2probe.lab.addresses import KUBECONFIG, SHELL_RC, SYSTEM_PATH
 
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 _NOT_FOUND = 127
+_TYPED = (signal.SIGINT, signal.SIGQUIT)
+_SENT = (signal.SIGTERM, signal.SIGHUP)
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -46,18 +48,18 @@ def become(argv: Sequence[str], client: int, more: Mapping[str, str] | None = No
 def run(argv: Sequence[str], *, pid: int, client: int, env: Mapping[str, str]) -> int:
     """Run a command in the lab whose first process is `pid`; `client`: its descriptor of the client's network.
 
-    Return the exit code; 127 when there is no such command. The command shares our terminal and process group: what
-    is typed there reaches it directly. LabError when the lab went away.
+    Return the exit code; 127 when there is no such command. In the foreground of a terminal the command shares our
+    process group: what is typed there reaches it directly. Elsewhere it has a group of its own and gets from us what
+    is sent to ours, once. LabError when the lab went away.
     """
     sys.stdout.flush()
     sys.stderr.flush()
+    shared = _in_foreground()
     entrant = os.fork()
     if not entrant:
-        _enter_and_run(argv, pid, client, env)
+        _enter_and_run(argv, pid, client, env, shared=shared)
     terminal = _Terminal()
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        before[number] = signal.signal(number, lambda got, _: _send(entrant, got))
+    before = _pass_on(entrant, shared=shared)
     try:
         _, status = os.waitpid(entrant, 0)
     finally:
@@ -67,21 +69,43 @@ def run(argv: Sequence[str], *, pid: int, client: int, env: Mapping[str, str]) -
     return _code(status)
 
 
-def _enter_and_run(argv: Sequence[str], pid: int, client: int, env: Mapping[str, str]) -> NoReturn:
+def _in_foreground() -> bool:
+    """Say whether our process group is the one that our terminal sends signals to."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
+def _pass_on(pid: int, *, shared: bool) -> dict[signal.Signals, Any]:
+    """Send on what we are sent; ignore what is typed where it reaches the command anyway. Return what was before."""
+    before: dict[signal.Signals, Any] = {}
+    for number in (*_SENT, *_TYPED):
+        ignored = shared and number in _TYPED
+        before[number] = signal.signal(number, signal.SIG_IGN if ignored else lambda got, _: _send(pid, got))
+    return before
+
+
+def _enter_and_run(argv: Sequence[str], pid: int, client: int, env: Mapping[str, str], *, shared: bool) -> NoReturn:
     """Be the process between: in the lab's namespaces, waiting for the command."""
     code = 1
     try:
         kernel.die_with_parent()
+        if not shared:
+            os.setpgid(0, 0)
         where = Path.cwd()
         network = _enter(pid, client)
         command = os.fork()
         if not command:
             kernel.die_with_parent()
             _run(argv, where, network, env)
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda got, _: _send(command, got))
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+        _pass_on(command, shared=shared)
         code = _code(os.waitpid(command, 0)[1])
     except OSError as problem:
         sys.stderr.write(f"l2probe: the lab could not be entered: {problem}\n")

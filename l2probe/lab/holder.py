@@ -142,6 +142,9 @@ def _hold(plan: Plan, outer: Channel, parent: int) -> int:
         _forever(there, lambda: _be_world(plan, there, rootless=rootless))
     there.socket.close()
     plan.host.close()
+    if plan.control is not None:
+        # The world's alone: it must be gone with the world, or who asks a dead lab would wait for us.
+        plan.control.close()
     here.tell({"pid": world, "holder": os.getpid()})
     return _follow(plan, outer, here, world)
 

@@ -82,7 +82,8 @@ class Programs:
             launch = Launch(argv=(nft_path(), "-f", "-"), env={"PATH": SYSTEM_PATH})
             child = await self.start(launch, network=namespace.descriptor, stdin=rules_file, output=said)
             try:
-                status = await asyncio.wait_for(child.wait(), _NFT_SECONDS)
+                async with asyncio.timeout(_NFT_SECONDS):
+                    status = await child.wait()
             except TimeoutError:
                 child.kill_group()
                 raise LabError(f"nft did not apply the lab's rules within {_NFT_SECONDS:.0f} s.") from None

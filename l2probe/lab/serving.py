@@ -21,7 +21,8 @@ async def serve(listening: socket.socket, handlers: Mapping[str, Handler]) -> as
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, TimeoutError, ValueError):
             if peer_is_us(writer.get_extra_info("socket")):
-                line = await asyncio.wait_for(reader.readline(), timeout=5)
+                async with asyncio.timeout(5):
+                    line = await reader.readline()
                 writer.write(json.dumps(await _handle(line, handlers)).encode() + b"\n")
                 await writer.drain()
         writer.close()

@@ -19,8 +19,8 @@ from l2probe.lab.addresses import listen_on_host
 from l2probe.lab.faults import FAULTS
 from l2probe.lab.passing import Relay
 from l2probe.lab.profiles import PROFILES
+from l2probe.lab.rights import DENIED, rights_of
 
-_DENIED = "denied:"
 _GONE_MILLISECONDS = 30_000
 
 
@@ -160,8 +160,12 @@ def _known(profile: str | None, faults: Sequence[str]) -> None:
     if profile is not None and profile not in PROFILES:
         raise UsageError(f"The lab has no profile {profile!r}.", f"It has {', '.join(PROFILES)}.")
     for name in faults:
-        if name not in FAULTS and not (name.startswith(_DENIED) and name.count(":") == 2):  # noqa: PLR2004 - denied:VERB:RESOURCE
-            raise UsageError(f"The lab has no fault {name!r}.", f"It has {', '.join(FAULTS)}.")
+        if name.startswith(DENIED):
+            rights_of(name)
+        elif name not in FAULTS:
+            raise UsageError(
+                f"The lab has no fault {name!r}.", f"It has {', '.join(FAULTS)} and {DENIED}VERB:RESOURCE."
+            )
 
 
 def _raise_problem(news: holder.News) -> None:

@@ -127,7 +127,8 @@ def _host(address: str) -> str:
 
 async def _serve_page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
-        await asyncio.wait_for(reader.read(4096), timeout=5)
+        async with asyncio.timeout(5):
+            await reader.read(4096)
         writer.write(_ANSWER)
         await writer.drain()
     except (OSError, TimeoutError):

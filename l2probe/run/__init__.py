@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from l2probe.errors import ClusterError, L2ProbeError
-from l2probe.model import Evidence, Flow, NeighbourReply, Node, Trial, Vantage
+from l2probe.model import Evidence, Flow, NeighbourReply, Trial, Vantage
 from l2probe.run import plan as plans
 from l2probe.run.edges import Edges, InterruptedRunError, Live, Wire
 from l2probe.run.plan import Plan
@@ -71,7 +71,7 @@ def _observe(plan: Plan, edges: Edges, ground: Ground) -> Evidence:
         live = stack.enter_context(edges.api.live(namespace))
         with ThreadPoolExecutor(1, thread_name_prefix="nodes") as pool:
             sanity = pool.submit(_ask_nodes, wire, ground)
-            _create(plan, edges, ground.nodes)
+            _create(plan, edges, ground)
             _await_objects(plan, edges, ground, live)
         vips = tuple(vip for service in live.snapshot().services for vip in service.vips)
         standing = replace(ground, vantage=edges.vantage(vips, ground.nodes)) if vips else ground
@@ -121,14 +121,20 @@ def _stage(
     )
 
 
-def _create(plan: Plan, edges: Edges, nodes: Sequence[Node]) -> None:
+def _create(plan: Plan, edges: Edges, ground: Ground) -> None:
     """Create everything in the namespace; Pods last, for they need the account."""
     edges.say("Creating Services and echo Pods.")
-    for batch in ((*plans.shared_objects(plan), *plans.services(plan)), tuple(plans.pods(plan, nodes).values())):
+    first = (*plans.shared_objects(plan), *_login(plan, ground), *plans.services(plan))
+    for batch in (first, tuple(plans.pods(plan, ground.nodes).values())):
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="create") as pool:
             for done in [pool.submit(edges.api.create, manifest) for manifest in batch]:
                 done.result()
         edges.check()
+
+
+def _login(plan: Plan, ground: Ground) -> tuple[manifests.Manifest, ...]:
+    login = ground.login
+    return (manifests.pull_secret(plan.workload, login.type, login.key, login.value),) if login else ()
 
 
 def _await_objects(plan: Plan, edges: Edges, ground: Ground, live: Live) -> None:
@@ -147,7 +153,9 @@ def _await_objects(plan: Plan, edges: Edges, ground: Ground, live: Live) -> None
 def _pod_hint(why: str) -> str:
     """Return what to do about the reason."""
     if "Image" in why:
-        return "Name an image with python3 that the nodes can pull: --image."
+        return (
+            "Name an image with python3 that the nodes can pull: --image, and --image-pull-secret if it needs a login."
+        )
     if "chedul" in why:
         return "Make room on a node, or pass --toleration or --node-selector."
     return "See `kubectl describe pods` after a run with --keep, or allow more time with --timeout."

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 from l2probe.errors import L2ProbeError
 from l2probe.model import Claim, Cluster, Exchange, Ip, NeighbourReply, Node, Pod, Right, Service, Vantage
+from l2probe.observe.pull_secret import RegistryLogin
 from l2probe.observe.traffic import Request
 
 T = TypeVar("T")
@@ -156,10 +157,12 @@ class Edges:
     """The world of one run.
 
     `vantage`: route lookup for addresses (empty: by the nodes). `open_wire` raises WireError. `map_nodes`: replies with
-    nodes filled in from the nodes' own replies. `now`: Unix seconds. `pause`: sleep for so many seconds.
+    nodes filled in from the nodes' own replies. `pull_secret`: the login in a Secret, by namespace and name. `now`:
+    Unix seconds. `pause`: sleep for so many seconds.
     """
 
     api: Api
+    pull_secret: Callable[[str, str], RegistryLogin]
     vantage: Callable[[Sequence[Ip], Sequence[Node]], Vantage]
     open_wire: Callable[[str], AbstractContextManager[Wire]]
     map_nodes: Callable[

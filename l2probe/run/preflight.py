@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from l2probe.errors import ClusterError, NotAllowedError
 from l2probe.model import Cluster, Ip, Node, Right, Vantage
+from l2probe.observe.pull_secret import RegistryLogin
 from l2probe.run.edges import Edges
 from l2probe.run.plan import Plan
 
@@ -49,10 +50,11 @@ _ANYWHERE = frozenset({"leases"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """What a run stands on: the cluster's claims about itself, and the place that we look from."""
+    """What a run stands on: the cluster's claims about itself, the place that we look from, and the registry login."""
 
     cluster: Cluster
     vantage: Vantage
+    login: RegistryLogin | None = field(default=None, repr=False)
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -83,7 +85,7 @@ def survey(plan: Plan, edges: Edges) -> Ground:
     api, namespace = edges.api, plan.workload.namespace
     with ThreadPoolExecutor(4, thread_name_prefix="preflight") as pool:
         version = pool.submit(api.version)
-        needed = pool.submit(api.missing_rights, rights(NEEDED, namespace))
+        needed = pool.submit(api.missing_rights, (*rights(NEEDED, namespace), *_pull_rights(plan)))
         wanted = pool.submit(api.missing_rights, rights(WANTED, namespace))
         described = pool.submit(api.cluster)
         server = version.result()
@@ -93,7 +95,14 @@ def survey(plan: Plan, edges: Edges) -> Ground:
     check_announcer(cluster)
     check_nodes(cluster, plan)
     edges.check()
-    return ground
+    secret = plan.workload.pull_secret
+    return ground if secret is None else replace(ground, login=edges.pull_secret(secret.namespace, secret.name))
+
+
+def _pull_rights(plan: Plan) -> tuple[Right, ...]:
+    """Return what the user's pull Secret needs: without one nobody's Secrets are read."""
+    secret = plan.workload.pull_secret
+    return (Right(verb="get", resource="secrets", namespace=secret.namespace),) if secret else ()
 
 
 def _with_missing(cluster: Cluster, missing: Sequence[Right], server: str) -> Cluster:

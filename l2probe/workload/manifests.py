@@ -28,6 +28,7 @@ OURS = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 """Label selector of everything that any run made."""
 
 _NAME = "l2probe"
+_PULL_COPY = "l2probe-pull"
 _USER = 65532
 
 
@@ -45,6 +46,14 @@ class Toleration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PullSecret:
+    """The user's Secret with the login of an image registry. Pods read none of another namespace: it is copied."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """What all objects of one run share. `secret` is hexadecimal, `expires` RFC 3339, `process` names its maker."""
 
@@ -53,6 +62,7 @@ class Workload:
     expires: str
     process: str = ""
     image: str = IMAGE
+    pull_secret: PullSecret | None = None
     node_selector: tuple[tuple[str, str], ...] = ()
     tolerations: tuple[Toleration, ...] = ()
 
@@ -100,6 +110,17 @@ def secret(workload: Workload) -> Manifest:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": _metadata(workload, _NAME), "stringData": data}
 
 
+def pull_secret(workload: Workload, kind: str, key: str, value: str) -> Manifest:
+    """Return the copy of the user's registry login: a Secret of type `kind` with `value` (base64) under `key`."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": _metadata(workload, _PULL_COPY),
+        "type": kind,
+        "data": {key: value},
+    }
+
+
 def pod_selector(workload: Workload, pod: str | None = None) -> dict[str, str]:
     """Return the Service selector for all Pods of the run, or for one of them."""
     return {RUN_LABEL: workload.run, **({} if pod is None else {POD_LABEL: pod})}
@@ -124,6 +145,8 @@ def pod(workload: Workload, name: str, hostname: str | None) -> Manifest:
         "tolerations": [_toleration(toleration) for toleration in workload.tolerations],
         "nodeSelector": {**dict(workload.node_selector), **({HOSTNAME_LABEL: hostname} if hostname else {})},
     }
+    if workload.pull_secret is not None:
+        spec["imagePullSecrets"] = [{"name": _PULL_COPY}]
     if hostname is None:
         spec["affinity"] = _apart(workload)
     return {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(workload, name, {POD_LABEL: name}), "spec": spec}

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from l2probe.cli import COMMANDS, cli, wants_json
+from l2probe.cli.lab import LIBRARIES
 from l2probe.cli.run import DEFAULT_PROFILE, LAB_OPTIONS, unparse
 from l2probe.lab import profiles
 
@@ -94,6 +96,12 @@ def test_every_option_has_help(option: click.Option) -> None:
         (("run", "--lab", "--context", "x"), "--lab brings its own cluster; leave --kubeconfig and --context out."),
         (("run", "--node-selector", "disk"), "Invalid value for '--node-selector': 'disk' is not KEY=VALUE."),
         (("run", "--toleration", "a:Never"), "Invalid value for '--toleration': 'a:Never' is not KEY[=VALUE]"),
+        (
+            ("run", "--image-pull-secret", "a"),
+            "Invalid value for '--image-pull-secret': 'a' is not NAMESPACE/NAME of a",
+        ),
+        (("run", "--image-pull-secret", "../x"), "'../x' is not NAMESPACE/NAME of a Secret."),
+        (("run", "--image-pull-secret", "a/b/c"), "'a/b/c' is not NAMESPACE/NAME of a Secret."),
         (("run", "--require", "speed"), "Invalid value for '--require': 'speed' is no capability; allowed: announced,"),
         (("run", "--timeout", "0"), "Invalid value for '--timeout': 0.0 is not in the range 1<=x<=3600."),
         (("judge",), "Missing argument 'FILE...'."),
@@ -177,6 +185,15 @@ def test_dry_run_prints_every_object_and_needs_no_cluster(monkeypatch: pytest.Mo
     assert pod["containers"][0]["image"] == "my/python:1"
     assert pod["nodeSelector"] == {"a": "b", "c": "d"}
     assert pod["tolerations"] == [{"key": "t", "operator": "Equal", "value": "v", "effect": "NoExecute"}]
+
+
+def test_dry_run_names_the_secret_that_it_would_copy() -> None:
+    """Pods refer to the copy; its content is not read, so it is not shown, and stderr says so."""
+    result = l2probe("run", "--dry-run", "--image-pull-secret", "team/registry")
+
+    pods = [each for each in yaml.safe_load_all(result.stdout) if each["kind"] == "Pod"]
+    assert all(pod["spec"]["imagePullSecrets"] == [{"name": "l2probe-pull"}] for pod in pods)
+    assert result.stderr == "Not shown: Secret l2probe-pull, a copy of team/registry.\n"
 
 
 def test_dry_run_as_json_is_one_list() -> None:
@@ -287,6 +304,26 @@ def test_the_line_inside_the_lab_is_the_line_without_the_lab(argv: list[str], ex
 def test_the_default_profile_is_that_of_the_lab() -> None:
     """What help says is what the lab plays."""
     assert DEFAULT_PROFILE == profiles.DEFAULT
+
+
+def test_without_its_libraries_the_lab_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plain install leaves the lab's libraries out; that is no defect, and the way to them is named."""
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+
+    for argv in (("lab", "up"), ("run", "--lab")):
+        result = l2probe(*argv)
+        assert result.exit_code == 2
+        assert result.stderr == (
+            "error: The lab needs aiohttp, not installed here.\nhint: Install them: `pip install 'l2probe[lab]'`.\n"
+        )
+
+
+def test_the_labs_libraries_are_those_of_its_extra() -> None:
+    """What is looked for is what `l2probe[lab]` brings."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    extra = project["optional-dependencies"]["lab"]
+
+    assert sorted(LIBRARIES) == sorted(need.partition(">")[0] for need in extra)
 
 
 def test_lab_lists_profiles_and_faults() -> None:

@@ -165,7 +165,7 @@ def test_the_script_asks_the_program_by_its_variable(shell: str) -> None:
     assert "kubectl" not in done.stdout
 
 
-@pytest.mark.parametrize("name", ["run", "judge", "cleanup"])
+@pytest.mark.parametrize("name", ["run", "diagnose", "judge", "cleanup"])
 def test_every_name_can_be_completed(name: str) -> None:
     """A new option that takes the name or id of something that exists gets candidates."""
     command = cli.get_command(click.Context(cli), name)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from l2probe.diagnose import Ground, Plan, diagnose, rounds
-from l2probe.diagnose.place import Place
+from l2probe.diagnose.place import Place, stand
 from l2probe.diagnose.subjects import Wish
 from l2probe.judge import judge
-from l2probe.model import Condition, Ip, NodeName, Outcome, Placement, Port, Protocol, Right, Vantage
+from l2probe.model import Condition, Ip, Node, NodeName, Outcome, Placement, Port, Protocol, Right, Vantage
 from tests.diagnose.played import World
 from tests.judge.diagnosed import API, WEB
 from tests.judge.evidence import NODES, cluster, vantage
@@ -178,3 +179,18 @@ def test_frames_are_saved_on_request(tmp_path: Path) -> None:
     diagnose(Plan(wish=Wish(everything=True), pcap=tmp_path / "x.pcap"), world.edges())
 
     assert world.saved == [tmp_path / "x.pcap"]
+
+
+def test_many_addresses_on_one_segment_are_not_looked_at_one_by_one() -> None:
+    """Hundreds of Services ask the kernel a few times, and all their addresses are near."""
+    many = tuple(Ip(f"198.51.100.{n}") for n in range(1, 101))
+    looked: list[int] = []
+
+    def look(vips: Sequence[Ip], nodes: Sequence[Node]) -> Vantage:
+        looked.append(len(vips))
+        return vantage()
+
+    place = stand(look, (*many, Ip("2001:db8:1::40")), ())
+
+    assert place.near == {*many, Ip("2001:db8:1::40")}
+    assert len(looked) <= 4

@@ -22,10 +22,11 @@ SHELLS = {
     "fish": ("fish", "--no-config", "-i"),
 }
 SETUP = {
-    "bash": "source <(l2probe completion bash); echo rea''dy",
-    "zsh": "autoload -Uz compinit; compinit -u -D; source <(l2probe completion zsh); echo rea''dy",
-    "fish": "l2probe completion fish | source; echo rea''dy",
+    "bash": "source <({0} completion bash); echo rea''dy",
+    "zsh": "autoload -Uz compinit; compinit -u -D; source <({0} completion zsh); echo rea''dy",
+    "fish": "{0} completion fish | source; echo rea''dy",
 }
+"""What a user writes into the shell's start file, for a program; the quotes keep the echo of the line from matching."""
 SECONDS = 20.0
 
 
@@ -52,8 +53,11 @@ class Terminal:
 
 
 @contextmanager
-def terminal(shell: str, bin_dir: Path, home: Path) -> Iterator[Terminal]:
-    """Start an interactive shell with completion installed as the README says."""
+def terminal(shell: str, bin_dir: Path, home: Path, program: str) -> Iterator[Terminal]:
+    """Start an interactive shell in which this program's completion is installed."""
+    for needed in (shell, program):
+        if shutil.which(needed, path=f"{bin_dir}{os.pathsep}{os.environ['PATH']}") is None:
+            pytest.skip(f"this test needs {needed} on PATH")
     environ = {
         "PATH": f"{bin_dir}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(home),
@@ -67,7 +71,7 @@ def terminal(shell: str, bin_dir: Path, home: Path) -> Iterator[Terminal]:
         os.execvpe(SHELLS[shell][0], SHELLS[shell], environ)
     try:
         running = Terminal(descriptor)
-        running.type(f"{SETUP[shell]}\r")
+        running.type(SETUP[shell].format(program) + "\r")
         running.expect("ready")
         yield running
     finally:
@@ -79,14 +83,21 @@ def terminal(shell: str, bin_dir: Path, home: Path) -> Iterator[Terminal]:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_tab_completes_in_a_real_shell(shell: str, bin_dir: Path, tmp_path: Path) -> None:
     """A command, an option, a finding and a context, each from its beginning."""
-    if shutil.which(shell) is None:
-        pytest.skip(f"this test needs {shell}: apt-get install {shell}")
     (tmp_path / "config").write_text('{"contexts": [{"name": "edge-of-the-lan", "context": {}}]}')
 
-    with terminal(shell, bin_dir, tmp_path) as line:
+    with terminal(shell, bin_dir, tmp_path, "l2probe") as line:
         line.type("l2probe expl\tsilent-l\t\r")
         line.expect("# B07")
         line.type("l2probe run --lis\t\r")
         line.expect("smoke ")
         line.type("l2probe run --context edge\t")
         line.expect("-of-the-lan")
+
+
+@pytest.mark.kubectl
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_tab_completes_behind_kubectl_in_a_real_shell(shell: str, bin_dir: Path, tmp_path: Path) -> None:
+    """Who has kubectl's completion has ours, with nothing more installed; bash wants its package bash-completion."""
+    with terminal(shell, bin_dir, tmp_path, "kubectl") as line:
+        line.type("kubectl l2probe expl\tsilent-l\t\r")
+        line.expect("# B07")

@@ -34,6 +34,7 @@ from l2probe.model import (
     TrafficPolicy,
     Vantage,
 )
+from l2probe.observe.pull_secret import RegistryLogin
 from l2probe.observe.traffic import Request
 from l2probe.run.edges import Edges, Snapshot
 from l2probe.run.plan import Plan
@@ -121,6 +122,7 @@ class World:
         """Return the world as a run sees it."""
         return Edges(
             api=FakeApi(self),
+            pull_secret=self.pull_secret,
             vantage=self.vantage,
             open_wire=self.open_wire,
             map_nodes=map_nodes,
@@ -130,6 +132,13 @@ class World:
             say=self.say,
             interrupted=self.interrupted,
         )
+
+    def pull_secret(self, namespace: str, name: str) -> RegistryLogin:
+        """Return the login in the one Secret that there is."""
+        self.call("pull_secret")
+        if (namespace, name) != ("default", "registry"):
+            raise ClusterError(f"Secret {namespace}/{name} was not found.")
+        return RegistryLogin(type="kubernetes.io/dockerconfigjson", key=".dockerconfigjson", value="e30=")
 
     def say(self, text: str, topic: str = "") -> None:
         """Hear the progress."""

@@ -129,7 +129,7 @@ def _drop_what_the_type_lost(service: Obj, before: Obj) -> None:
         if spec.get(key) == old.get(key):
             spec.pop(key, None)
     if spec["type"] != "LoadBalancer" and old["type"] == "LoadBalancer":
-        service["status"] = {"loadBalancer": {}}
+        service["status"] = {**(service.get("status") or {}), "loadBalancer": {}}
 
 
 def _prepared_namespace(namespace: Obj, _before: Obj | None) -> None:

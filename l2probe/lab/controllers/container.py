@@ -231,7 +231,8 @@ class Container:
             self._say("Killing", f"Stopping container {self._spec['name']}")
             process.signal(signal.SIGTERM if grace > 0 else signal.SIGKILL)
             try:
-                await asyncio.wait_for(process.wait(), grace or None)
+                async with asyncio.timeout(grace or None):
+                    await process.wait()
             except TimeoutError:
                 process.signal(signal.SIGKILL)
                 await process.wait()

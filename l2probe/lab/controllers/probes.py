@@ -140,7 +140,9 @@ async def probe(subject: Subject, spec: Obj) -> str | None:
     for name, (ask, late) in _PROBES.items():
         if (action := spec.get(name)) is not None:
             try:
-                return await asyncio.wait_for(ask(subject, action), float(spec.get("timeoutSeconds") or 1))
+                # Not wait_for: up to Python 3.11 it forgets a cancellation that meets the answer.
+                async with asyncio.timeout(float(spec.get("timeoutSeconds") or 1)):
+                    return await ask(subject, action)
             except TimeoutError:
                 return late
     return None

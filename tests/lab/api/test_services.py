@@ -10,6 +10,7 @@ import pytest
 from tests.lab.api.client import DEFAULT, Server, service
 
 PATH = f"{DEFAULT}/services"
+NOW = "2026-01-01T00:00:00Z"
 PORTS = range(30000, 32768)
 TCP_UDP = [
     {"name": "http", "port": 80, "targetPort": 8080},
@@ -151,9 +152,11 @@ def test_an_address_belongs_to_load_balancers(server: Server) -> None:
 
 
 def test_becoming_internal_gives_everything_back(server: Server) -> None:
-    """A LoadBalancer that becomes a ClusterIP loses node ports, policy and address."""
+    """A LoadBalancer that becomes a ClusterIP loses node ports, policy and address, and keeps its conditions."""
     server.make(PATH, service("web", externalTrafficPolicy="Local"))
-    server.patch(f"{PATH}/web/status", {"status": {"loadBalancer": {"ingress": [{"ip": "198.51.100.40"}]}}})
+    condition = {"type": "lab.test/Given", "status": "True", "reason": "x", "message": "", "lastTransitionTime": NOW}
+    given = {"loadBalancer": {"ingress": [{"ip": "198.51.100.40"}]}, "conditions": [condition]}
+    server.patch(f"{PATH}/web/status", {"status": given})
     inner = server.patch(f"{PATH}/web", {"spec": {"type": "ClusterIP"}})
 
     assert inner.code == 200, inner.body
@@ -162,7 +165,7 @@ def test_becoming_internal_gives_everything_back(server: Server) -> None:
         not {"externalTrafficPolicy", "healthCheckNodePort", "allocateLoadBalancerNodePorts"}
         & inner.body["spec"].keys()
     )
-    assert inner.body["status"] == {"loadBalancer": {}}
+    assert inner.body["status"] == {"loadBalancer": {}, "conditions": [condition]}
 
 
 def test_every_cluster_has_its_own_service(server: Server) -> None:

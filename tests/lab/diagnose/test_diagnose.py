@@ -1,4 +1,4 @@
-"""`l2probe diagnose` through the real command: every fault named first, healthy clusters quiet, bad input one sentence."""
+"""`l2probe diagnose` through the real command: faults named first, healthy clusters quiet, bad input one sentence."""
 
 from __future__ import annotations
 
@@ -79,11 +79,11 @@ def test_dsr_that_does_not_happen_is_a_suspicion(l2probe: Command) -> None:
 
 
 def test_two_faults_give_two_findings(l2probe: Command) -> None:
-    """Nobody may announce, and the foreign machine that took the address is named all the same."""
-    ran = l2probe("diagnose", "--lab", "--fault", "no-policy", "--fault", "foreign-owner", "shop/api", "-o", "json")
+    """What is wrong with one Service does not hide what is wrong with another, and the first to mend comes first."""
+    ran = l2probe("diagnose", "--lab", "--fault", "announcer-drops", "-o", "json")
 
-    assert "C03" in ran.codes or "B01" in ran.codes
-    assert ran.code == 1
+    assert ran.causes == ["D03", "D01"]
+    assert [one["subject"]["name"] for one in ran.report["findings"]] == ["api", "web"]
 
 
 def test_asked_for_traffic_is_sent(l2probe: Command, tmp_path: Path) -> None:
@@ -114,6 +114,16 @@ def test_judge_and_diff_take_the_report(l2probe: Command, tmp_path: Path) -> Non
     assert l2probe("diff", str(good), str(bad)).code == 1
     assert l2probe("diff", str(bad), str(good)).code == 0
     assert l2probe("diff", str(good), str(good)).stdout.endswith("Nothing changed.\n")
+
+
+@pytest.mark.parametrize("resource", ["leases", "services", "nodes", "endpointslices"])
+def test_a_missing_right_costs_what_it_would_have_shown(l2probe: Command, resource: str) -> None:
+    """The diagnosis goes on without it, names it, and never fails a Service that works."""
+    ran = l2probe("diagnose", "--lab", "--fault", f"denied:list:{resource}", "shop/api", "-o", "json")
+
+    assert "V05" in ran.codes
+    assert "fail" not in ran.worst
+    assert ran.report["capabilities"]["reachable"]["tcp4"] is True
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,21 @@ PREFIX = (sys.executable, "-m", "tests.lab.world.alone", sys.executable, "-c")
 HEAD = "import json, os, signal, sys, time\nfrom l2probe.lab import control, entering, holder, session\n"
 # Lets a script name any program where the product always runs l2probe.
 ANY_PROGRAM = "holder.argv_of_ours = tuple\n"
+# A Python program that tells each SIGINT and SIGTERM it gets, and leaves with 5 after `enough` of them.
+COUNT = """
+import signal, sys
+seen = []
+def note(number, frame):
+    seen.append(number)
+    print("got", signal.Signals(number).name, flush=True)
+    if len(seen) == {enough}:
+        sys.exit(5)
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, note)
+print("running", flush=True)
+while True:
+    signal.pause()
+"""
 
 
 def possible() -> None:

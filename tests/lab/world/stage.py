@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,20 +108,33 @@ class Stage:
     ) -> None:
         """Point port 80 of both VIPs at the echo Pods on these nodes, TCP and UDP, on every node."""
         frontends = [
-            Frontend(
-                vip=vip,
-                port=80,
-                protocol=protocol,
-                targets=tuple(Target(address=self.links[node].addresses[at], port=8080, node=node) for node in nodes),
+            replace(
+                frontend,
                 forwarding=forwarding,
                 no_backend=no_backend,
                 local_only=local_only,
                 source_ranges=source_ranges,
             )
+            for frontend in self.frontends(nodes)
+        ]
+        await asyncio.gather(*(node.program(frontends) for node in self.world.nodes))
+
+    def frontends(self, nodes: Sequence[str], *, port: int = 80) -> list[Frontend]:
+        """Return frontends of both VIPs, TCP and UDP, DSR, with the echo Pods on these nodes as targets."""
+        return [
+            Frontend(
+                vip=vip,
+                port=port,
+                protocol=protocol,
+                targets=tuple(Target(address=self.links[node].addresses[at], port=8080, node=node) for node in nodes),
+                forwarding=Forwarding.DSR,
+                no_backend=NoBackend.REJECT,
+                local_only=False,
+                source_ranges=(),
+            )
             for at, vip in enumerate((VIP4, VIP6))
             for protocol in ("TCP", "UDP")
         ]
-        await asyncio.gather(*(node.program(frontends) for node in self.world.nodes))
 
     def connect_from_client(self, kind: str) -> socket.socket:
         """Return an unconnected socket of the client."""

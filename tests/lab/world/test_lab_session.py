@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from tests.lab.world.processes import members, namespace, possible, run, wait_gone
+from tests.lab.world.processes import COUNT, members, namespace, possible, run, started, wait_gone
 from tests.lab.world.stage import ROOT
 
 pytestmark = pytest.mark.lab
@@ -107,17 +107,29 @@ print(json.dumps(codes))
 def test_faults_come_and_go() -> None:
     """Faults add up and heal takes all of them; an unknown one is refused with the list; a denied right is one too."""
     seen = facts("""
+import urllib.request, ssl
+from urllib.error import HTTPError
+def leases():
+    config = json.load(open(session.status().kubeconfig))
+    url = session.status().server + "/apis/coordination.k8s.io/v1/leases"
+    token = {"Authorization": "Bearer " + config["users"][0]["user"]["token"]}
+    try: return urllib.request.urlopen(urllib.request.Request(url, headers=token), context=trusting).status
+    except HTTPError as refused: return refused.code
+trusting = ssl._create_unverified_context()
 session.up("cilium-1.19-dsr", [])
-session.fault("silent-leader"); session.fault("denied:list:leases.coordination.k8s.io"); session.fault("silent-leader")
-broken = session.status().faults
+session.fault("silent-leader"); session.fault("denied:list:leases"); session.fault("silent-leader")
+broken, codes = session.status().faults, [leases()]
 try: session.fault("gremlins"); refused = ""
 except session.UsageError as problem: refused = str(problem)
 session.heal()
-print(json.dumps({"broken": broken, "healed": session.status().faults, "refused": refused, "down": session.down()}))
+codes += [leases()]
+healed = session.status().faults
+print(json.dumps({"broken": broken, "healed": healed, "refused": refused, "codes": codes, "down": session.down()}))
 """)
 
-    assert seen["broken"] == ["silent-leader", "denied:list:leases.coordination.k8s.io"]
+    assert seen["broken"] == ["silent-leader", "denied:list:leases"]
     assert seen["healed"] == []
+    assert seen["codes"] == [403, 200]
     assert str(seen["refused"]).startswith("The lab has no fault 'gremlins'. It has silent-leader,")
 
 
@@ -152,6 +164,60 @@ print(json.dumps({{"gone": gone, "left": members(place), "after": after, "again"
 """)
 
     assert seen == {"gone": True, "left": [], "after": [None, False], "again": True, "down": True}
+
+
+def test_a_dead_lab_does_not_linger_in_its_holder() -> None:
+    """The control socket dies with the lab's first process, even while the holder has not noticed yet."""
+    seen = facts("""
+from tests.lab.world.processes import wait_gone
+lab = session.up("cilium-1.19-dsr", [])
+holder_pid = control.ask("status")["holder"]
+os.kill(holder_pid, signal.SIGSTOP)
+os.kill(lab.pid, signal.SIGKILL)
+gone = wait_gone(lab.pid)
+answer = control.ask("status", seconds=5)
+os.kill(holder_pid, signal.SIGCONT)
+print(json.dumps({"gone": gone, "answer": answer, "end": wait_gone(holder_pid)}))
+""")
+
+    assert seen == {"gone": True, "answer": None, "end": True}
+
+
+@pytest.mark.parametrize("last", ["connection.recv(99)", ""])
+def test_a_lab_that_ends_while_it_is_asked_is_no_lab(last: str) -> None:
+    """Whether its socket closes after the question was read or before, the answer is that no lab is up."""
+    seen = facts(f"""
+import threading
+listening = control.listen()
+def end():
+    for _ in range(2):
+        connection, _ = listening.accept()
+        {last}
+        connection.close()
+threading.Thread(target=end).start()
+print(json.dumps([session.status(), session.down()]))
+""")
+
+    assert seen == [None, False]
+
+
+def test_what_is_sent_to_our_group_reaches_the_command_once() -> None:
+    """Without a terminal, as under timeout(1) or a service manager, a signal to the group is no second one inside."""
+    program = COUNT.format(enough=2)
+    with started(f"""
+session.up("cilium-1.19-dsr", [])
+code = session.inside([sys.executable, "-c", {program!r}])
+session.down()
+sys.exit(code)
+""") as outer:
+        assert outer.stdout is not None
+        said = [outer.stdout.readline().strip()]
+        for number in (signal.SIGTERM, signal.SIGINT):
+            os.killpg(outer.pid, number)
+            said.append(outer.stdout.readline().strip())
+
+        assert said == ["running", "got SIGTERM", "got SIGINT"]
+        assert outer.wait(timeout=15) == 5
 
 
 def test_up_lets_go_of_the_terminal() -> None:
@@ -201,15 +267,16 @@ import subprocess, threading, asyncio
 stranger = {STRANGER!r}
 def other(script):
     argv = [{system!r}, "-c", stranger + script]
-    return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env={{"PYTHONPATH": {str(ROOT)!r}}})
+    pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen(argv, **pipes, text=True, env={{"PYTHONPATH": {str(ROOT)!r}}})
 async def serve():
     async def status(_): return {{"secret": 1}}
     from l2probe.lab import serving
     await serving.serve(control.listen(), {{"status": status}})
     knock = other({KNOCK!r})
-    theirs = (await asyncio.to_thread(knock.communicate))[0]
+    theirs, trouble = await asyncio.to_thread(knock.communicate)
     ours = await asyncio.to_thread(control.ask, "status")
-    print(json.dumps([theirs, ours]))
+    print(json.dumps([theirs, ours, trouble]))
 asyncio.run(serve())
 squat = other("listening = control.listen(); print('sitting', flush=True); sys.stdin.read()")
 squat.stdout.readline()
@@ -220,7 +287,7 @@ squat.kill()
     assert done.returncode == 0, done.stderr
     answers, squatted = (json.loads(line) for line in done.stdout.splitlines())
 
-    assert answers[0].splitlines()[0] == "nothing"
-    assert answers[0].splitlines()[1].startswith("Another user of this machine occupies the lab's name.")
+    assert answers[2] == "", "the stranger itself failed"
+    assert answers[0].startswith("nothing\nAnother user of this machine occupies the lab's name.")
     assert answers[1] == {"secret": 1}
     assert squatted.startswith("Another user of this machine occupies the lab's name.")

@@ -12,7 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.world.processes import ANY_PROGRAM, HEAD, PREFIX, members, namespace, possible, run, started, wait_gone
+from tests.lab.world.processes import (
+    ANY_PROGRAM,
+    COUNT,
+    HEAD,
+    PREFIX,
+    members,
+    namespace,
+    possible,
+    run,
+    started,
+    wait_gone,
+)
 from tests.lab.world.stage import ROOT
 
 pytestmark = pytest.mark.lab
@@ -59,22 +70,6 @@ def test_killing_any_process_of_a_lab_ends_all_of_it(victim: str, tmp_path: Path
     assert wait_gone(pids["holder"])
     assert list(tmp_path.iterdir()) == []
     assert not Path("/run/l2probe").exists()
-
-
-COUNT = """
-import signal, sys
-seen = []
-def note(number, frame):
-    seen.append(number)
-    print("got", signal.Signals(number).name, flush=True)
-    if len(seen) == {enough}:
-        sys.exit(5)
-for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, note)
-print("running", flush=True)
-while True:
-    signal.pause()
-"""
 
 
 def inside(program: str) -> str:

@@ -83,7 +83,12 @@ except LabError as problem:
     [
         ("session.up('cilium-9', [])", "The lab has no profile 'cilium-9'. It has cilium-1.19-dsr,"),
         ("session.run_inside([], profile='cilium-1.19-dsr', faults=['mtu', 'x'])", "The lab has no fault 'x'. It has "),
-        ("session.fault('denied:list')", "The lab has no fault 'denied:list'."),
+        ("session.fault('denied:list')", "The lab has no fault 'denied:list'. Write denied:VERB:RESOURCE with one of"),
+        ("session.fault('denied:lst:pods')", "The lab has no fault 'denied:lst:pods'. Write denied:VERB:RESOURCE"),
+        (
+            "session.fault('denied:list:leases.apps')",
+            "The lab's API has no resource 'leases.apps'. It has ciliuml2announcementpolicies.cilium.io, ",
+        ),
     ],
 )
 def test_unknown_names_are_refused_before_anything_is_built(call: str, words: str) -> None:

@@ -1,0 +1,151 @@
+"""What a diagnosis reads of a real API's answers: claims by implementation, documents, warnings, denied kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from l2probe.diagnose.reading import Reading
+from l2probe.errors import ClusterError, NotAllowedError
+from l2probe.observe.kube import connect
+from tests.observe import test_survey as clusters
+from tests.observe.scripted import Api, recorded, reply, serving, status
+
+SERVICE = "GET /api/v1/namespaces/shop/services/api"
+SLICES = "GET /apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"
+EVENTS = "GET /api/v1/namespaces/shop/events"
+LEASES = "GET /apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+ALL_LEASES = "GET /apis/coordination.k8s.io/v1/leases"
+STATUSES = "GET /apis/metallb.io/v1beta1/servicel2statuses"
+DENIED = reply(recorded("metallb/status-403-limited-nodes.json"), 403)
+API = ("shop", "api")
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    """Return a server that answers what the test tells it to."""
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def reading(api: Api, tmp_path: Path) -> Iterator[Reading]:
+    """Return the reader under test."""
+    opened = connect(kubeconfig=api.kubeconfig(tmp_path), request_timeout=1.0)
+    yield Reading(opened._transport, context="test", namespace="here")
+    opened.close()
+
+
+def lease(name: str, holder: str, namespace: str = "kube-system") -> dict[str, object]:
+    """Return a Lease."""
+    spec = {"holderIdentity": holder, "leaseDurationSeconds": 15, "renewTime": "2026-11-23T20:00:00.000000Z"}
+    return {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+def listed(*items: object) -> dict[str, object]:
+    """Return a list."""
+    return {"items": list(items), "metadata": {}}
+
+
+@pytest.mark.parametrize("name", ["cilium-l2announce-shop-api", "cilium-l2announce-shop.api"])
+def test_ciliums_leases_are_read_in_one_list(api: Api, reading: Reading, name: str) -> None:
+    """Both spellings of a lease's name; a Service without one has no claim."""
+    clusters.cilium(api, **clusters.L2)
+    api.on(LEASES, reply(listed(lease(name, "node-1"), lease("other", "node-9"))))
+    reading.survey()
+
+    found = reading.claims([API, ("shop", "web")])
+
+    assert [claim.holder for claim in found[API]] == ["node-1"]
+    assert found["shop", "web"] == ()
+    assert len(api.requests(LEASES)) == 1
+
+
+def test_metallbs_status_objects_are_read(api: Api, reading: Reading) -> None:
+    """ServiceL2Status names the Service by labels."""
+    clusters.metallb(api)
+    labels = {"metallb.io/service-name": "api", "metallb.io/service-namespace": "shop"}
+    item = {"metadata": {"name": "l2-x", "namespace": "metallb-system", "labels": labels}, "status": {"node": "node-2"}}
+    api.on(STATUSES, reply(listed(item, {"metadata": {"name": "odd"}})))
+    reading.survey()
+
+    assert [claim.holder for claim in reading.claims([API])[API]] == ["node-2"]
+
+
+def test_denied_leases_are_an_error_of_their_own(api: Api, reading: Reading) -> None:
+    """So that the flow can go on without them and name the right."""
+    clusters.cilium(api, **clusters.L2)
+    api.on(LEASES, DENIED)
+    reading.survey()
+
+    with pytest.raises(NotAllowedError):
+        reading.claims([API])
+
+
+def test_an_unknown_implementation_claims_nothing(api: Api, reading: Reading) -> None:
+    """Nothing to read, nothing asked."""
+    clusters.everywhere(api)
+    reading.survey()
+
+    assert reading.claims([API]) == {}
+
+
+def test_a_document_is_the_service_as_it_is(api: Api, reading: Reading) -> None:
+    """Of any type; None when there is none; other failures are raised."""
+    api.on(SERVICE, reply({"spec": {"type": "ExternalName"}}))
+    assert reading.document(API) == {"spec": {"type": "ExternalName"}}
+    api.on(SERVICE, status(404, "not found"))
+    assert reading.document(API) is None
+    api.on(SERVICE, reply([1]))
+    assert reading.document(API) is None
+    api.on(SERVICE, status(403, "forbidden"))
+    with pytest.raises(NotAllowedError):
+        reading.document(API)
+    api.on(SERVICE, reply(b"<html>"))
+    with pytest.raises(ClusterError, match="no JSON"):
+        reading.document(API)
+
+
+def test_one_service_is_read_with_its_backends(api: Api, reading: Reading) -> None:
+    """By name, with the slices of its namespace; denied slices leave the backends unknown."""
+    document = {
+        "metadata": {"name": "api", "namespace": "shop"},
+        "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
+        "status": {"loadBalancer": {"ingress": [{"ip": "198.51.100.40"}]}},
+    }
+    endpoints = [{"addresses": ["10.0.0.1"], "nodeName": "node-1"}]
+    labels = {"kubernetes.io/service-name": "api"}
+    api.on(SERVICE, reply(document))
+    api.on(SLICES, reply(listed({"metadata": {"namespace": "shop", "labels": labels}, "endpoints": endpoints})))
+
+    found = reading.service(API)
+    api.on(SLICES, DENIED)
+    blind = reading.service(API)
+    api.on(SERVICE, status(404, "not found"))
+
+    assert found is not None
+    assert [backend.node for backend in found.backends or ()] == ["node-1"]
+    assert blind is not None
+    assert blind.backends is None
+    assert reading.service(API) is None
+
+
+def test_the_newest_warning_speaks(api: Api, reading: Reading) -> None:
+    """Of several the last; without any, or without the right, nothing."""
+
+    def event(reason: str, kind: str = "Warning") -> dict[str, object]:
+        about = {"kind": "Service", "name": "api"}
+        return {"metadata": {}, "involvedObject": about, "type": kind, "reason": reason, "message": "no IPs"}
+
+    api.on(EVENTS, reply(listed(event("Old"), event("AllocationFailed"), event("Fine", "Normal"))))
+    found = reading.warning(API)
+    api.on(EVENTS, reply(listed()))
+    none = reading.warning(API)
+    api.on(EVENTS, DENIED)
+
+    assert found is not None
+    assert (found.status, found.reason, found.message) == ("Warning", "AllocationFailed", "no IPs")
+    assert none is None
+    assert reading.warning(API) is None

@@ -1,0 +1,87 @@
+"""The printed rights are those that the commands use, and no right more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from l2probe.cli import cli
+from l2probe.diagnose import reading
+from l2probe.model import Right
+from l2probe.observe import survey
+from l2probe.rights import COMMANDS, WITHIN, Holder, manifests
+from l2probe.run.preflight import NEEDED, WANTED
+
+READ = {right for module in (survey, reading) for right in vars(module).values() if isinstance(right, Right)}
+READ |= set(reading.CLAIM_RIGHTS.values())
+WRITES = {"create", "update", "patch", "delete", "deletecollection"}
+
+
+def allowed(command: str, holder: Holder | None = None) -> set[tuple[str, str, str]]:
+    """Return what the printed roles allow: verb, resource, group."""
+    roles: list[Any] = [each for each in manifests(command, holder or Holder()) if "rules" in each]
+    return {
+        (verb, resource, group)
+        for role in roles
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+@pytest.mark.parametrize("command", ["run", "diagnose"])
+def test_everything_that_is_read_is_granted(command: str) -> None:
+    """Each right that the survey or the claims need is in the printed roles, in its namespace where it has one."""
+    assert {(right.verb, right.resource, right.group) for right in READ} <= allowed(command)
+    assert {right for right in READ if right.namespace} <= set(WITHIN)
+
+
+def test_run_gets_all_that_its_preflight_asks_for() -> None:
+    """What `run` refuses to start without is granted."""
+    assert {*NEEDED, *WANTED} <= allowed("run")
+
+
+def test_diagnose_changes_nothing() -> None:
+    """A read-only command is given no verb that writes."""
+    assert {verb for verb, _, _ in allowed("diagnose")} & WRITES == set()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_nothing_is_a_wildcard(command: str) -> None:
+    """Least privilege names every verb, resource and group."""
+    assert "*" not in {part for right in allowed(command) for part in right}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_role_is_bound_once_to_the_holder(command: str) -> None:
+    """Each role has one binding of the same name and place, to the user that was named."""
+    made: list[Any] = list(manifests(command, Holder(user="jane")))
+    roles = [(each["kind"], each["metadata"]) for each in made if "rules" in each]
+    bound = [(each["roleRef"]["kind"], each["metadata"]) for each in made if "roleRef" in each]
+
+    assert roles == bound
+    assert {subject["name"] for each in made for subject in each.get("subjects", ())} == {"jane"}
+    assert "ServiceAccount" not in {each["kind"] for each in made}
+
+
+def test_what_is_printed_is_yaml_for_kubectl() -> None:
+    """`l2probe rbac` prints one document for each object, with the ServiceAccount first."""
+    done = CliRunner().invoke(cli, ["rbac", "--service-account", "ops/probe"])
+    documents = list(yaml.safe_load_all(done.stdout))
+
+    assert done.exit_code == 0
+    assert documents[0]["kind"] == "ServiceAccount"
+    assert documents[0]["metadata"] == {"name": "probe", "namespace": "ops"}
+    assert len(documents) == len(manifests("run", Holder()))
+
+
+def test_a_service_account_without_namespace_is_refused() -> None:
+    """The value, the form and exit code 2."""
+    done = CliRunner().invoke(cli, ["rbac", "--service-account", "probe"])
+
+    assert done.exit_code == 2
+    assert "'probe' is not NAMESPACE/NAME" in done.stderr
