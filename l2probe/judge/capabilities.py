@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from l2probe.judge.case import (
     Case,
@@ -27,14 +28,12 @@ from l2probe.model import (
     PerFlow,
     Protocol,
     Source,
-    T,
     Trial,
 )
 
+T = TypeVar("T")
 REQUIRABLE: tuple[str, ...] = ("announced", "exclusive", "reachable", "source", "local", "payload")
 """What `--require` and a suite's `require` may name."""
-
-
 TELLING = 3
 """Tries without an answer that make a place unreachable."""
 

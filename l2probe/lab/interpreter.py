@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from l2probe.errors import LabError
 from l2probe.lab import kernel
 
 NOBODY = 65534
@@ -25,10 +26,16 @@ def for_pods(*, rootless: bool, spare: str) -> Interpreter:
     """Return the interpreter for the Pods' processes, made reachable for them.
 
     `spare`: a directory of the lab at which an interpreter in a private place (root's home, say) is shown. A virtual
-    environment is not used: its start costs more and the Pods need the standard library only.
+    environment is not used: its start costs more and the Pods need the standard library only. LabError when it is in
+    a place that the lab's user namespace may not enter.
     """
     directory = str(Path(sys.executable).resolve().parent)
     if rootless:
+        if not os.access(sys.executable, os.X_OK):
+            raise LabError(
+                f"In a user namespace {sys.executable} may not be executed.",
+                "Install l2probe with a Python that every user may read, or run it as root.",
+            )
         return Interpreter(directory=directory, user=None)
     if not _reachable(directory):
         Path(spare).mkdir(parents=True, exist_ok=True)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from l2probe.judge.capabilities import kept, sightings, through_another
 from l2probe.judge.case import Case, cases, exchanges, replies, serving_trials, vips
 from l2probe.judge.local import attempts, off_trials
 from l2probe.judge.owners import contenders, owners
 from l2probe.judge.words import count, listing, outcomes, per_flow, seconds
-from l2probe.model import Evidence, Flow, PerFlow, Report, T
+from l2probe.model import Evidence, Flow, PerFlow, Report
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

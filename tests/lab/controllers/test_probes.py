@@ -38,7 +38,8 @@ def test_a_probe_without_an_answer_fails_in_its_time() -> None:
 
     async def law() -> None:
         async def run(_argv: tuple[str, ...]) -> tuple[int, str]:
-            return await asyncio.get_running_loop().create_future()
+            await asyncio.Event().wait()
+            return 0, ""
 
         failed = await probe(Subject(link=LINK, container={}, run=run), {**ASK, "timeoutSeconds": 0.05})
 

@@ -175,8 +175,8 @@ holder_pid = control.ask("status")["holder"]
 os.kill(holder_pid, signal.SIGSTOP)
 os.kill(lab.pid, signal.SIGKILL)
 gone = wait_gone(lab.pid)
-answer = control.ask("status", seconds=5)
-os.kill(holder_pid, signal.SIGCONT)
+try: answer = control.ask("status", seconds=5)
+finally: os.kill(holder_pid, signal.SIGCONT)
 print(json.dumps({"gone": gone, "answer": answer, "end": wait_gone(holder_pid)}))
 """)
 
@@ -194,11 +194,11 @@ def end():
         connection, _ = listening.accept()
         {last}
         connection.close()
-threading.Thread(target=end).start()
-print(json.dumps([session.status(), session.down()]))
+threading.Thread(target=end, daemon=True).start()
+print(json.dumps({{"status": session.status(), "down": session.down()}}))
 """)
 
-    assert seen == [None, False]
+    assert seen == {"status": None, "down": False}
 
 
 def test_what_is_sent_to_our_group_reaches_the_command_once() -> None:
@@ -267,18 +267,19 @@ import subprocess, threading, asyncio
 stranger = {STRANGER!r}
 def other(script):
     argv = [{system!r}, "-c", stranger + script]
-    pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     return subprocess.Popen(argv, **pipes, text=True, env={{"PYTHONPATH": {str(ROOT)!r}}})
 async def serve():
     async def status(_): return {{"secret": 1}}
     from l2probe.lab import serving
-    await serving.serve(control.listen(), {{"status": status}})
+    server = await serving.serve(control.listen(), {{"status": status}})
     knock = other({KNOCK!r})
     theirs, trouble = await asyncio.to_thread(knock.communicate)
     ours = await asyncio.to_thread(control.ask, "status")
+    server.close()
     print(json.dumps([theirs, ours, trouble]))
 asyncio.run(serve())
-squat = other("listening = control.listen(); print('sitting', flush=True); sys.stdin.read()")
+squat = other("listening = control.listen(); assert listening; print('sitting', flush=True); sys.stdin.read()")
 squat.stdout.readline()
 try: session.status()
 except session.LabError as problem: print(json.dumps(str(problem)))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from l2probe.errors import LabError
+from l2probe.lab import interpreter
 from tests.lab.world.processes import possible
 from tests.lab.world.stage import ROOT
 
@@ -76,6 +79,16 @@ except LabError as problem:
     assert said("-c", script, env={"PATH": "/nowhere"}).strip() == (
         "The lab needs nft, and this machine has none. apt-get install nftables"
     )
+
+
+def test_a_python_that_the_lab_may_not_run_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user namespace may lose the way into a private directory: the message names the interpreter."""
+    python = tmp_path / "python"
+    python.touch(0o600)
+    monkeypatch.setattr(sys, "executable", str(python))
+
+    with pytest.raises(LabError, match=f"In a user namespace {python} may not be executed."):
+        interpreter.for_pods(rootless=True, spare=str(tmp_path))
 
 
 @pytest.mark.parametrize(
