@@ -16,10 +16,19 @@ _OTHERS_MAY_ENTER = 0o001
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreter:
-    """`directory` holds `python3`; `user` is the uid that Pods become, None where there is only one."""
+    """`directory` holds `python3`; `user` is the uid that Pods become, None where there is only one.
+
+    `libraries`: where the loader finds a shared libpython whose own place Pods cannot enter; empty when not needed.
+    """
 
     directory: str
     user: int | None
+    libraries: str = ""
+
+    def environment(self, path: str) -> dict[str, str]:
+        """Return the variables by which a program called `python3` is this one; `path` is searched after it."""
+        found = {"PATH": f"{self.directory}:{path}"}
+        return {**found, "LD_LIBRARY_PATH": self.libraries} if self.libraries else found
 
 
 def for_pods(*, rootless: bool, spare: str) -> Interpreter:
@@ -41,6 +50,7 @@ def for_pods(*, rootless: bool, spare: str) -> Interpreter:
         Path(spare).mkdir(parents=True, exist_ok=True)
         kernel.mount(sys.base_prefix, spare, flags=kernel.MS_BIND | kernel.MS_REC)
         directory = f"{spare}/{os.path.relpath(directory, os.path.realpath(sys.base_prefix))}"
+        return Interpreter(directory=directory, user=NOBODY, libraries=f"{spare}/lib")
     return Interpreter(directory=directory, user=NOBODY)
 
 

@@ -113,10 +113,9 @@ class Node:
         output: int | None = None,
     ) -> Child:
         """See `NodeDriver`. LabError when the program could not be started."""
-        path = f"{self._interpreter.directory}:{env.get('PATH', SYSTEM_PATH)}"
         launch = Launch(
             argv=tuple(argv),
-            env={**env, "PATH": path},
+            env={**env, **self._interpreter.environment(env.get("PATH", SYSTEM_PATH))},
             binds=tuple(binds),
             confined=True,
             user=self._interpreter.user,
