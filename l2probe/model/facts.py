@@ -45,7 +45,8 @@ class Exchange:
 
     `seen` is the client address that the Pod saw. `sent_mac` is where our first frame went, `reply_mac` who sent the
     first frame back (the SYN-ACK or the datagram); both None without a raw socket. `payload_bytes`: TCP or UDP payload
-    sent. `icmp` is (type, code) of a refusal.
+    sent. `icmp` is (type, code) of a refusal. `unsent`: our own kernel refused to send (no route, a local
+    firewall, longer than the link's MTU), so the network was not asked.
     """
 
     at: float
@@ -63,6 +64,7 @@ class Exchange:
     reply_mac: Mac | None = None
     latency_seconds: float | None = None
     icmp: tuple[int, int] | None = None
+    unsent: bool = False
     detail: str = ""
 
     @property

@@ -6,7 +6,7 @@ from l2probe.lab.interpreter import Interpreter
 
 
 def test_a_python_in_a_private_place_finds_its_library() -> None:
-    """Where the interpreter is shown elsewhere, the loader is told where its shared library is; else nothing is said."""
+    """Where the interpreter is shown elsewhere, the loader is told where its library is; else nothing is said."""
     shown = Interpreter(directory="/spare/bin", user=65534, libraries="/spare/lib")
     plain = Interpreter(directory="/usr/bin", user=None)
 
