@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from l2probe.announcers import cilium, kubevip, metallb
 from l2probe.model import Right
-from l2probe.run.preflight import NEEDED, WANTED
+from l2probe.run.preflight import CLAIMS, NEEDED, WANTED
 
 API_VERSION = "rbac.authorization.k8s.io/v1"
 NAME = "l2probe"
@@ -36,7 +36,7 @@ WITHIN = (
 )
 """What is read in one namespace only: cilium-config, and kube-vip's static Pods."""
 COMMANDS: Mapping[str, tuple[Triple, ...]] = {
-    "run": (*NEEDED, *WANTED, *DESCRIBES, ("watch", "servicel2statuses", metallb.GROUP)),
+    "run": (*NEEDED, *WANTED, *DESCRIBES, *(right for claims in CLAIMS.values() for right in claims)),
     "diagnose": (*DESCRIBES, ("get", "services", ""), ("list", "events", "")),
     "cleanup": (
         ("list", "namespaces", ""),

@@ -141,15 +141,17 @@ def attempt(one: Knock) -> Steps:
     try:
         sock = open_socket(one.protocol, one.vip)
     except OSError as error:
-        return replace(blank, outcome=Outcome.NO_NEIGHBOUR, detail=error.strerror or "")
+        return replace(blank, outcome=Outcome.NO_NEIGHBOUR, detail=error.strerror or "", unsent=True)
     with sock:
         try:
             said = yield from (_tcp if one.protocol is Protocol.TCP else _udp)(sock, one)
         except TimeoutError as over:
             ended = _silent(blank, str(over))
         except OSError as error:
-            trouble = trouble_of(sock, error, one.vip)
-            ended = replace(blank, outcome=trouble.outcome, detail=trouble.detail, icmp=trouble.icmp)
+            trouble = trouble_of(sock, error, one.vip, blank.payload_bytes)
+            ended = replace(
+                blank, outcome=trouble.outcome, detail=trouble.detail, icmp=trouble.icmp, unsent=trouble.unsent
+            )
         else:
             latency = time.monotonic() - began
             ended = replace(blank, outcome=Outcome.ANSWERED, detail=said, latency_seconds=latency)

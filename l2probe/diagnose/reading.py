@@ -13,7 +13,7 @@ from l2probe.errors import ClusterError, NotAllowedError
 from l2probe.model import Claim, Cluster, Condition, Right, Service
 from l2probe.observe import custom, decode, objects, survey
 from l2probe.observe.lists import fetch, fetch_if_served
-from l2probe.observe.refusals import NOT_FOUND, StatusError
+from l2probe.observe.refusals import NOT_FOUND, StatusError, one_line
 from l2probe.observe.survey import Announcer
 from l2probe.observe.transport import Transport
 
@@ -85,7 +85,8 @@ class Reading:
         if not about:
             return None
         newest = about[-1]
-        return Condition(type="Event", status=WARNING, reason=newest.reason or "", message=newest.message or "")
+        reason, message = one_line(newest.reason or ""), one_line(newest.message or "")
+        return Condition(type="Event", status=WARNING, reason=reason, message=message)
 
 
 def _path(name: Name) -> str:
@@ -102,8 +103,10 @@ def _leases(transport: Transport, namespace: str | None) -> dict[Name, Lease]:
 def _first(
     leases: Mapping[Name, Lease], names: Collection[Name], read: Callable[[Lease, float], Claim]
 ) -> tuple[Claim, ...]:
+    """Return the claim renewed last: after an upgrade the lease of the older name may still lie there."""
     now = time.time()
-    return tuple(read(leases[name], now) for name in names if name in leases)[:1]
+    found = (read(leases[name], now) for name in names if name in leases)
+    return tuple(sorted(found, key=lambda claim: claim.renewed or 0.0, reverse=True)[:1])
 
 
 def _cilium(transport: Transport, announcer: Announcer, services: Collection[Name]) -> Found:

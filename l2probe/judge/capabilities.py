@@ -37,6 +37,9 @@ REQUIRABLE: tuple[str, ...] = ("announced", "exclusive", "reachable", "source", 
 TELLING = 3
 """Tries without an answer that make a place unreachable."""
 
+FULL_BYTES = {Flow.UDP4: 1472, Flow.UDP6: 1452}
+"""UDP payload that fills a frame of 1500 bytes."""
+
 
 def capabilities(evidence: Evidence) -> Capabilities:
     """Return what the evidence proves. A host that is a cluster node proves nothing about a VIP."""
@@ -133,6 +136,12 @@ def source(seen: tuple[Case, ...], flow: Flow) -> Source:
         (frozenset({False}), frozenset({False})): Source.NEVER,
     }
     return table.get((frozenset(off), frozenset(on)), Source.UNKNOWN)
+
+
+def passed_full_size(seen: tuple[Case, ...], flow: Flow) -> bool:
+    """Whether a datagram that fills an Ethernet frame was answered; smaller ones prove nothing about it."""
+    tried = [one for case in seen for _, one in exchanges(serving_trials(case), flow)]
+    return any(answered(one) and one.payload_bytes >= FULL_BYTES[flow] for one in tried)
 
 
 def largest_payload(seen: tuple[Case, ...]) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -60,13 +61,16 @@ def cases(evidence: Evidence) -> tuple[Case, ...]:
 def mac_owners(evidence: Evidence) -> Mapping[Mac, NodeName]:
     """Map each MAC to the node for whose own address it answered.
 
-    A MAC that answered for two nodes belongs to a router or to proxy ARP, not to a node, and is left out.
+    A MAC that answered for two nodes belongs to a router or to proxy ARP, not to a node, and is left out; so is what
+    was answered for an address that two nodes share, as behind the NAT of their hypervisor.
     """
-    addresses = {address: node.name for node in evidence.cluster.nodes or () for address in node.addresses}
+    holders = [(address, node.name) for node in evidence.cluster.nodes or () for address in set(node.addresses)]
+    times = Counter(address for address, _ in holders)
+    addresses = dict(holders)
     found: dict[Mac, set[NodeName]] = {}
     for reply in evidence.node_replies or ():
         node = addresses.get(reply.ip) or reply.node
-        if node is not None:
+        if node is not None and times[reply.ip] <= 1:
             found.setdefault(reply.mac, set()).add(node)
     return {mac: next(iter(nodes)) for mac, nodes in found.items() if len(nodes) == 1}
 
@@ -126,10 +130,20 @@ def serving_trials(case: Case) -> tuple[Trial, ...]:
     return tuple(trial for trial in case.trials if not case.local or trial.placement is Placement.ON_ANNOUNCER)
 
 
+def sent(trial: Trial) -> tuple[Exchange, ...]:
+    """Return the exchanges that asked the network: what our own kernel refused to send says nothing about it."""
+    return tuple(exchange for exchange in trial.exchanges or () if not exchange.unsent)
+
+
+def refused_here(trial: Trial, flow: Flow) -> tuple[Exchange, ...]:
+    """Return the exchanges of a flow kind that our own kernel refused to send."""
+    return tuple(exchange for exchange in trial.exchanges or () if exchange.unsent and exchange.flow is flow)
+
+
 def exchanges(trials: Sequence[Trial], flow: Flow | None = None) -> Iterator[tuple[Trial, Exchange]]:
-    """Every exchange of these trials, of one flow kind or of all."""
+    """Every exchange of these trials that was sent, of one flow kind or of all."""
     for trial in trials:
-        for exchange in trial.exchanges or ():
+        for exchange in sent(trial):
             if flow is None or exchange.flow is flow:
                 yield trial, exchange
 

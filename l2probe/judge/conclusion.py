@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from l2probe import __version__
+from l2probe.judge.capabilities import FULL_BYTES, passed_full_size
 from l2probe.judge.capabilities import capabilities as conclude_capabilities
-from l2probe.judge.case import cases
+from l2probe.judge.case import cases, refused_here
 from l2probe.judge.existing import unknown
 from l2probe.judge.local import off_trials
 from l2probe.judge.order import SEVERITY, arrange
@@ -17,11 +18,14 @@ from l2probe.model import (
     Capabilities,
     Evidence,
     Finding,
+    Flow,
     LocalPolicy,
+    PerFlow,
     Placement,
     Report,
     Source,
     TrafficPolicy,
+    Trial,
     Verdict,
 )
 
@@ -74,32 +78,69 @@ def unproven(evidence: Evidence, capabilities: Capabilities, findings: tuple[Fin
     if any(found.code[0] in "AB" and found.verdict is Verdict.FAIL for found in findings):
         return
     if evidence.command == DIAGNOSE:
-        yield from unknown(evidence, findings)
+        said = tuple(unknown(evidence, findings))
+        yield from said or unexplained(evidence, capabilities, findings)
         return
     able = capabilities
     if not evidence.flows:
         yield "No flow kind was tried."
-    yield from obstacles(evidence)
-    untried = [flow for flow in evidence.flows if getattr(able.reachable, flow) is None]
+    yield from obstacles(evidence, able)
+    open_flows = [flow for flow in evidence.flows if getattr(able.reachable, flow) is None]
+    held = {flow: words for flow in open_flows if (words := refusal(evidence, flow))}
+    untried = [flow for flow in open_flows if flow not in held]
     lost = [flow for flow in evidence.flows if getattr(able.reachable, flow) is False]
+    for flow, words in held.items():
+        yield f"This host could not send {flow}: {words}."
     if untried:
         yield f"Whether traffic arrives for {listing(untried)}: nothing was tried that can tell."
-    if lost and not any(found.code[0] in "ABCD" for found in findings):
-        yield f"Why nothing arrived for {listing(lost)}: too little was tried to tell loss from a pattern."
+    yield from unexplained(evidence, able, findings)
     if able.announced_by is None:
         yield "Who announces the addresses: no answer was seen that belongs to a node."
-    sourceless = [f for f in evidence.flows if getattr(able.source, f) is Source.UNKNOWN and f not in (*untried, *lost)]
+    sourceless = [
+        f for f in evidence.flows if getattr(able.source, f) is Source.UNKNOWN and f not in (*open_flows, *lost)
+    ]
     if asks_source(evidence) and sourceless:
         yield f"Whether Pods see the client for {listing(sourceless)}: no answer proved it from off the announcer."
     open_local = [flow for flow in evidence.flows if getattr(able.local_policy, flow) is LocalPolicy.UNKNOWN]
-    if asks_local(evidence) and set(open_local) - {*untried, *lost}:
+    if asks_local(evidence) and set(open_local) - {*open_flows, *lost}:
         yield f"What policy Local does off the announcer for {listing(open_local)}."
+    if "payload" in evidence.required and not any(found.code == "D06" for found in findings):
+        yield from unfilled(evidence, able)
     yield from unmet(evidence, able)
 
 
-def obstacles(evidence: Evidence) -> Iterator[str]:
-    """Yield what stood in the way of a trial, once each."""
-    yield from dict.fromkeys(t.obstacle for t in evidence.trials if t.obstacle)
+def unexplained(evidence: Evidence, able: Capabilities, findings: tuple[Finding, ...]) -> Iterator[str]:
+    """Yield the flow kinds that did not arrive and that no failure explains: a warning explains no unreachable flow."""
+    lost = [flow for flow in evidence.flows if getattr(able.reachable, flow) is False]
+    if lost and not any(found.code[0] in "ABCD" and found.verdict is Verdict.FAIL for found in findings):
+        yield f"Why nothing arrived for {listing(lost)}: too little was tried to tell loss from a pattern."
+
+
+def refusal(evidence: Evidence, flow: Flow) -> str:
+    """Return what our own kernel said when it refused to send this flow kind; "" when it did not."""
+    return listing(one.detail.rstrip(".") or "refused" for t in evidence.trials for one in refused_here(t, flow))
+
+
+def obstacles(evidence: Evidence, able: Capabilities) -> Iterator[str]:
+    """Yield what stood in the way of a trial, once each, unless what the trial asked was proven without it."""
+    yield from dict.fromkeys(t.obstacle for t in evidence.trials if t.obstacle and not dispensable(evidence, able, t))
+
+
+def dispensable(evidence: Evidence, able: Capabilities, trial: Trial) -> bool:
+    """Whether a trial on the announcer could be done without: all that it might have told is known."""
+    if trial.placement is not Placement.ON_ANNOUNCER or not trial.service.vips:
+        return False
+    asked: PerFlow[Source] | PerFlow[LocalPolicy] = able.local_policy
+    if trial.service.policy is TrafficPolicy.CLUSTER:
+        asked = able.source
+    return all(getattr(asked, flow) not in {Source.UNKNOWN, LocalPolicy.UNKNOWN} for flow in evidence.flows)
+
+
+def unfilled(evidence: Evidence, able: Capabilities) -> Iterator[str]:
+    """Yield the flow kinds of which small payloads were answered and no full-size one was, sent or not."""
+    open_flows = [flow for flow in evidence.flows if flow in FULL_BYTES and not passed_full_size(cases(evidence), flow)]
+    if open_flows and able.largest_payload_bytes is not None:
+        yield f"Whether full-size packets pass for {listing(open_flows)} (required): no answer to one proved it."
 
 
 def unmet(evidence: Evidence, capabilities: Capabilities) -> Iterator[str]:

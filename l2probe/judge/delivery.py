@@ -186,9 +186,19 @@ def announcer_drops(evidence: Evidence, explained: Explained) -> Finding:
         says=f"{nodes or 'An announcer'} answered for {addresses} and delivered no {explained.pattern.where} "
         f"({outcomes(tried(explained.inside))}), {readiness(evidence, explained)}.",
         because=split(explained),
-        remedy=f"Look on {nodes or 'that node'} for what drops it: rp_filter, a firewall, a NIC without an "
+        remedy=port_remedy(explained, nodes)
+        or f"Look on {nodes or 'that node'} for what drops it: rp_filter, a firewall, a NIC without an "
         f"address, an agent that is not ready.{alternatives(evidence, explained)}",
         subject=subject(explained),
+    )
+
+
+def port_remedy(explained: Explained, nodes: str) -> str:
+    """Return where to look when one port of a Service is lost and others are not; "" when it is not about a port."""
+    port = explained.pattern.port
+    return port and (
+        f"Look for what filters {port} alone, as the other ports arrive: a NetworkPolicy on the Pods, the Service's "
+        f"spec.loadBalancerSourceRanges, or a host firewall on {nodes or 'the announcer'} or the Pods' nodes."
     )
 
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from l2probe.judge.blackhole import remedy, uncovered
-from l2probe.judge.case import Case, answered, cases, has_ready_backend, node_of, tells, vips
+from l2probe.judge.case import Case, answered, cases, has_ready_backend, node_of, refused_here, sent, tells, vips
 from l2probe.judge.finding import about, finding
 from l2probe.judge.owners import owners, silent_vips
 from l2probe.judge.source import promised
 from l2probe.judge.versions import CILIUM, FOLLOWS_LOCAL, is_cilium_before, names, setting
 from l2probe.judge.words import count, listing, outcomes
-from l2probe.model import Evidence, Exchange, Finding, NodeName, Outcome, Placement, Protocol, Trial, Verdict
+from l2probe.model import Evidence, Exchange, Finding, Flow, NodeName, Outcome, Placement, Protocol, Trial, Verdict
 
 SURE = 3
 """Connects that all must have gone one way."""
@@ -29,7 +29,7 @@ def existing(evidence: Evidence) -> tuple[tuple[Case, Trial], ...]:
 
 def connects(trial: Trial) -> list[Exchange]:
     """Return the TCP connects: what must arrive whatever the application does."""
-    return [one for one in trial.exchanges or () if one.protocol is Protocol.TCP and not one.payload_bytes]
+    return [one for one in sent(trial) if one.protocol is Protocol.TCP and not one.payload_bytes]
 
 
 def backend_nodes(trial: Trial) -> set[NodeName | None]:
@@ -171,11 +171,21 @@ def unknown_of(case: Case, trial: Trial, codes: set[str]) -> Iterator[str]:
         yield f"Who announces {listing(unheard)}: no answer was seen, and nothing shows that one could be."
     if len(silent) == len(vips(case)) or any(code[0] in "ABCD" for code in codes):
         return
-    answers = [one for one in trial.exchanges or () if answered(one)]
+    answers = [one for one in sent(trial) if answered(one)]
     if tried and not answers:
         yield f"Why no connection to {case.name} arrived ({outcomes(tried)}): {undecided(case, tried)}"
-    if not tried and not answers:
+    held = unsent(trial)
+    if held:
+        yield f"Whether {listing(held)} to {case.name} arrives: this host could not send it: {listing(held.values())}."
+    if not tried and not answers and not held:
         yield f"Whether traffic to {case.name} arrives: {untried(trial)}"
+
+
+def unsent(trial: Trial) -> dict[Flow, str]:
+    """Return the flow kinds of which this host could send nothing, with what its kernel said."""
+    went = {one.flow for one in sent(trial)}
+    held = {flow: refused_here(trial, flow) for flow in Flow if flow not in went}
+    return {flow: listing(one.detail.rstrip(".") for one in some) for flow, some in held.items() if some}
 
 
 def undecided(case: Case, tried: list[Exchange]) -> str:
@@ -194,8 +204,8 @@ def undecided(case: Case, tried: list[Exchange]) -> str:
 
 def untried(trial: Trial) -> str:
     """Return why no traffic told anything, and what would."""
-    if trial.exchanges:
-        said = outcomes([one for one in trial.exchanges if not tells(trial, one)])
+    if sent(trial):
+        said = outcomes([one for one in sent(trial) if not tells(trial, one)])
         return f"its UDP ports did not answer the payload ({said}), which it may ignore. `l2probe run` proves UDP."
     return (
         "it has no TCP port. --udp-payload TEXT sends a datagram that it answers; `l2probe run` proves UDP with Pods "
@@ -210,13 +220,13 @@ def besides(evidence: Evidence) -> Iterator[str]:
     cluster_wide = [case.name for case, _ in seen if case.name in good and not case.local]
     if cluster_wide:
         yield f"Whether Pods see the client of {listing(cluster_wide)}: they do not say it. `l2probe run` proves it."
-    unsent = [case.name for case, trial in seen if case.name in good and has_udp(trial) and not udp_answered(trial)]
-    if unsent:
+    unasked = [case.name for case, trial in seen if case.name in good and has_udp(trial) and not udp_answered(trial)]
+    if unasked:
         yield (
-            f"Whether UDP to {listing(unsent)} arrives: no answer proved it. --udp-payload TEXT sends a datagram; "
+            f"Whether UDP to {listing(unasked)} arrives: no answer proved it. --udp-payload TEXT sends a datagram; "
             "`l2probe run` proves UDP with Pods of its own."
         )
-    mute = [one for _, trial in seen for one in trial.exchanges or () if one.payload_bytes and not answered(one)]
+    mute = [one for _, trial in seen for one in sent(trial) if one.payload_bytes and not answered(one)]
     http = listing(f"{one.vip} port {one.port}" for one in mute if one.protocol is Protocol.TCP)
     if http:
         yield f"Why a GET at {http} was not answered although the port accepts connections: ask the application."
@@ -229,4 +239,4 @@ def has_udp(trial: Trial) -> bool:
 
 def udp_answered(trial: Trial) -> bool:
     """Whether a datagram was answered."""
-    return any(one.protocol is Protocol.UDP and answered(one) for one in trial.exchanges or ())
+    return any(one.protocol is Protocol.UDP and answered(one) for one in sent(trial))

@@ -13,13 +13,17 @@ from itertools import combinations
 from l2probe.judge.case import (
     Case,
     answered,
+    cases,
     claims,
     exchanges,
     family,
+    has_ready_backend,
     mac_owners,
     node_of,
+    promised_trials,
     ready_nodes,
     replies,
+    tells,
     vips,
 )
 from l2probe.model import Evidence, Exchange, Ip, Mac, NeighbourReply, NodeName, Outcome, Trial
@@ -27,6 +31,9 @@ from l2probe.model import Evidence, Exchange, Ip, Mac, NeighbourReply, NodeName,
 GRACE_SECONDS = 3.0
 """How far a frame may lie from its sender's time as holder. MetalLB repeats gratuitous ARP 1.1 s apart, Cilium's new
 holder may announce before the old one has withdrawn (retry period 2 s)."""
+
+SEVERAL = 3
+"""Tries without an answer that say that a MAC delivers nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,14 +152,60 @@ def strangers(case: Case, vip: Ip) -> tuple[Owner, ...]:
 def is_foreign(case: Case, owner: Owner) -> bool:
     """Whether a stranger is proven to be no part of the cluster.
 
-    Traffic decides where it can: a MAC through which our Pod answered belongs to the cluster, one that gave a wrong
-    answer does not. Without traffic it is foreign only when every Ready node's own MAC is known and is another one.
+    Traffic decides: a MAC through which our Pod answered belongs to the cluster (a node's second NIC, a bond, a virtual
+    MAC), one that gave a wrong answer does not. One that delivers nothing is foreign only when every Ready node's own
+    MAC is known and is another one. That alone proves nothing: a node may have several.
     """
-    everything = [exchange for _, exchange in exchanges(case.evidence.trials)]
-    proven = [exchange for _, exchange in exchanges(tuple(t for t in case.evidence.trials if t.own))]
-    if any(answered(exchange) and exchange.sent_mac in owner.macs for exchange in proven):
+    if is_ours(case.evidence, owner):
         return False
-    wrong = [exchange for exchange in everything if exchange.outcome is Outcome.WRONG_ANSWER]
-    if any(exchange.sent_mac in owner.macs or exchange.reply_mac in owner.macs for exchange in wrong):
-        return True
-    return bool(case.evidence.cluster.nodes) and not unmapped_nodes(case.evidence)
+    return lies(case.evidence, owner) or (all_mapped(case.evidence) and delivers_nothing(case.evidence, owner))
+
+
+def lies(evidence: Evidence, owner: Owner) -> bool:
+    """Whether something that is not our Pod answered through this MAC."""
+    wrong = [exchange for _, exchange in exchanges(evidence.trials) if exchange.outcome is Outcome.WRONG_ANSWER]
+    return any(exchange.sent_mac in owner.macs or exchange.reply_mac in owner.macs for exchange in wrong)
+
+
+def all_mapped(evidence: Evidence) -> bool:
+    """Whether every Ready node's own MAC is known."""
+    return bool(ready_nodes(evidence)) and not unmapped_nodes(evidence)
+
+
+def delivers_nothing(evidence: Evidence, owner: Owner) -> bool:
+    """Whether traffic that had to arrive went to this MAC, several times, and nothing came back.
+
+    A refusal does come back: it may be the application's, or the cluster's for want of a backend.
+    """
+    went = [
+        exchange
+        for case in cases(evidence)
+        if has_ready_backend(case) is not False
+        for trial, exchange in exchanges(promised_trials(case))
+        if exchange.sent_mac in owner.macs and tells(trial, exchange)
+    ]
+    return len(went) >= SEVERAL and all(exchange.outcome is Outcome.TIMEOUT for exchange in went)
+
+
+def is_second_owner(case: Case, vip: Ip, owner: Owner) -> bool:
+    """Whether a stranger has a Service of the user's at the same time as a node.
+
+    Who answered such a Service is not proven, so a second NIC of that node looks the same.
+    """
+    if any(trial.own for trial in case.trials) or owner.node is not None or not all_mapped(case.evidence):
+        return False
+    return any(other.node is not None and contend(case, owner, other) for other in owners(case, vip))
+
+
+def is_accused(case: Case, vip: Ip, owner: Owner) -> bool:
+    """Whether a stranger is called foreign: proven, or beside a node at a Service of the user's; never a proven part.
+
+    A MAC through which our own Pod answered elsewhere is part of the cluster.
+    """
+    return is_foreign(case, owner) or (is_second_owner(case, vip, owner) and not is_ours(case.evidence, owner))
+
+
+def is_ours(evidence: Evidence, owner: Owner) -> bool:
+    """Whether our own Pod answered through this MAC."""
+    own = exchanges(tuple(trial for trial in evidence.trials if trial.own))
+    return any(answered(exchange) and exchange.sent_mac in owner.macs for _, exchange in own)

@@ -14,7 +14,9 @@ from l2probe.judge.owners import (
     GRACE_SECONDS,
     Owner,
     contenders,
+    is_accused,
     is_foreign,
+    lies,
     owners,
     silent_vips,
     strangers,
@@ -101,7 +103,7 @@ def several_nics(evidence: Evidence) -> Iterator[Finding]:
 def foreign_owner(evidence: Evidence) -> Iterator[Finding]:
     """C03: a machine outside the cluster answers for the address."""
     for case in cases(evidence):
-        found = [(vip, owner) for vip in vips(case) for owner in strangers(case, vip) if is_foreign(case, owner)]
+        found = [(vip, owner) for vip in vips(case) for owner in strangers(case, vip) if is_accused(case, vip, owner)]
         if not found:
             continue
         addresses, macs = listing(vip for vip, _ in found), {mac for _, owner in found for mac in owner.macs}
@@ -109,7 +111,7 @@ def foreign_owner(evidence: Evidence) -> Iterator[Finding]:
         yield finding(
             "C03",
             Verdict.FAIL,
-            says=f"{listing(sorted(macs))} answered for {addresses} and belongs to no node of the cluster.",
+            says=f"{listing(sorted(macs))} answered for {addresses} and {stranger(case, [o for _, o in found])}.",
             because=(
                 *(answers(owner, vip) for vip, owner in found),
                 node_macs(case),
@@ -117,9 +119,28 @@ def foreign_owner(evidence: Evidence) -> Iterator[Finding]:
                 *(answers(owner, vip) for vip, _ in found for owner in owners(case, vip) if owner.node),
             ),
             remedy="Find that machine by its MAC in the switch's table; give it another address, or take the "
-            "address out of the pool and of DHCP.",
+            f"address out of the pool and of DHCP.{second_nic(case, [owner for _, owner in found])}",
             subject=about(case, (vip for vip, _ in found)),
         )
+
+
+def stranger(case: Case, found: list[Owner]) -> str:
+    """Return what is known of those who are called foreign."""
+    if all(lies(case.evidence, owner) for owner in found):
+        return "belongs to no node of the cluster"
+    if all(is_foreign(case, owner) for owner in found):
+        return "is no node's known MAC, and nothing that was sent to it arrived"
+    return "is no node's known MAC, while a node answered at the same time"
+
+
+def second_nic(case: Case, found: list[Owner]) -> str:
+    """Return what would look the same where it is not excluded, and what tells it apart; else ""."""
+    if all(lies(case.evidence, owner) for owner in found):
+        return ""
+    return (
+        " A node's second NIC, bond or virtual MAC would look the same: compare the MAC with `ip link` on the nodes, "
+        "or let `l2probe run` show whether a Pod answers through it."
+    )
 
 
 def node_macs(case: Case) -> str:
@@ -169,11 +190,23 @@ def usurper(case: Case, vip: Ip, claim: Claim) -> Owner | None:
     owner, at = max(compared, key=lambda pair: pair[1], default=(None, 0.0))
     if owner is None or owner.node in {None, claim.holder}:
         return None
-    if claim.acquired is not None and abs(at - claim.acquired) <= GRACE_SECONDS:
-        return None  # it changed hands just now
-    since = min(c.read_at for c in claims(case) or () if c.holder == claim.holder)
-    named_before = any(c.holder == owner.node for c in claims(case) or ())
-    return owner if at > since + GRACE_SECONDS or not named_before else None
+    return owner if at > held_since(case, claim) + GRACE_SECONDS else None
+
+
+def held_since(case: Case, claim: Claim) -> float:
+    """Return since when, on our clock, the holder has demonstrably held the claim.
+
+    When it was first read as the holder, or earlier by as much as it had renewed by then: `acquired` and `renewed` are
+    both on the holder's clock, which may differ from ours, so only their difference counts.
+    """
+    since = claim.read_at
+    for one in reversed(claims(case) or ()):
+        if one.holder != claim.holder:
+            break
+        since = min(since, one.read_at)
+        if one.acquired is not None and one.renewed is not None:
+            since = min(since, one.read_at - max(0.0, one.renewed - one.acquired))
+    return since
 
 
 def holder_gone(evidence: Evidence) -> Iterator[Finding]:

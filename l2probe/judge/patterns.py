@@ -5,12 +5,13 @@ A pattern is accused only when nearly all inside it was lost, nearly nothing out
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from l2probe.judge.case import Case, crossed, exchanges, ingress, serving_trials, tells
 from l2probe.judge.statistics import fisher
-from l2probe.model import Exchange, Flow, NodeName, Outcome
+from l2probe.model import Exchange, Flow, NodeName, Outcome, Protocol
 
 LOST = (Outcome.TIMEOUT, Outcome.RESET, Outcome.REFUSED_ICMP)
 PURITY = 0.9
@@ -19,8 +20,6 @@ CHANCE = 0.005
 """Largest chance at which random loss is still ruled out."""
 TOTAL = 3
 """With nothing to compare with, this many lost without one answer are called total."""
-LOCAL_MTU = "local MTU"
-"""Our own kernel refused to send: says nothing about the network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +42,15 @@ Test = Callable[[Try], bool | None]
 class Pattern:
     """A way in which traffic may fail.
 
-    `where` says it in words; `threshold`: the payload size in bytes from which on.
+    `where` says it in words; `threshold`: the payload size in bytes from which on; `port`: the one port that it is
+    about, as in 443/TCP.
     """
 
     code: str
     where: str
     test: Test
     threshold: int | None = None
+    port: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ def tries(cases: Iterable[Case]) -> tuple[Try, ...]:
         )
         for case in cases
         for trial, exchange in exchanges(serving_trials(case))
-        if exchange.outcome in {*LOST, Outcome.ANSWERED} and LOCAL_MTU not in exchange.detail and tells(trial, exchange)
+        if exchange.outcome in {*LOST, Outcome.ANSWERED} and tells(trial, exchange)
     )
 
 
@@ -89,6 +90,8 @@ SCOPES: tuple[tuple[str, Callable[[Flow], bool]], ...] = (
     ("TCP over IPv6 ", lambda flow: flow is Flow.TCP6),
     ("UDP over IPv6 ", lambda flow: flow is Flow.UDP6),
 )
+FAMILIES = ("", "IPv4 ", "IPv6 ")
+"""The scopes that say nothing of the protocol."""
 
 
 def both(*tests: Test) -> Test:
@@ -131,6 +134,18 @@ def of_service(name: str) -> Test:
     return lambda one: one.service == name
 
 
+def to_port(service: str, protocol: Protocol, port: int) -> Test:
+    """Whether it went to that port of that Service."""
+    return lambda one: (one.service, one.exchange.protocol, one.exchange.port) == (service, protocol, port)
+
+
+def ports(seen: Sequence[Try]) -> Iterator[tuple[str, Protocol, int]]:
+    """Yield each port of a Service that has others of the same protocol; a port alone is the Service or protocol."""
+    every = {(one.service, one.exchange.protocol, one.exchange.port) for one in seen}
+    counted = Counter((service, protocol) for service, protocol, _ in every)
+    yield from sorted(key for key in every if counted[key[:2]] > 1)
+
+
 def candidates(seen: Sequence[Try]) -> Iterator[Pattern]:
     """Every pattern worth asking for, the simpler and more telling first."""
     sizes = sorted({one.exchange.payload_bytes for one in seen})[1:]
@@ -157,6 +172,10 @@ def candidates(seen: Sequence[Try]) -> Iterator[Pattern]:
             yield Pattern(code="D03", where=f"{scope}traffic to {name}", test=both(inside, of_service(name)))
         if scope:
             yield Pattern(code="D03", where=f"{scope}traffic", test=inside)
+        if scope in FAMILIES:
+            for name, protocol, port in ports(seen):
+                one_port, test = f"{port}/{protocol}", both(inside, to_port(name, protocol, port))
+                yield Pattern(code="D03", where=f"{scope}traffic to {name} port {one_port}", test=test, port=one_port)
 
 
 def fit(pattern: Pattern, seen: Sequence[Try]) -> tuple[int, Explained] | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from l2probe.judge.case import cases, exchanges, family, vips
 from l2probe.judge.finding import about, finding
-from l2probe.judge.owners import hears, is_foreign, strangers, unmapped_nodes
+from l2probe.judge.owners import hears, is_accused, strangers, unmapped_nodes
 from l2probe.judge.words import count, listing
 from l2probe.model import Evidence, Finding, Ip, Outcome, Right, Verdict
 
@@ -130,7 +130,7 @@ def denied(right: Right) -> str:
 def announcer_unmapped(evidence: Evidence) -> Iterator[Finding]:
     """V06: a MAC answered that is no known node's, and nothing proves it foreign. Never guessed."""
     for case in cases(evidence):
-        found = [(vip, o) for vip in vips(case) for o in strangers(case, vip) if not is_foreign(case, o)]
+        found = [(vip, o) for vip in vips(case) for o in strangers(case, vip) if not is_accused(case, vip, o)]
         if not found:
             continue
         macs = {mac for _, owner in found for mac in owner.macs}
@@ -140,8 +140,8 @@ def announcer_unmapped(evidence: Evidence) -> Iterator[Finding]:
         yield finding(
             "V06",
             Verdict.UNKNOWN,
-            says=f"{listing(sorted(macs))} answered for {listing(vip for vip, _ in found)} and could not be "
-            f"mapped to a node.",
+            says=f"{listing(sorted(macs))} answered for {listing(vip for vip, _ in found)}, a MAC that no "
+            "node answered with for its own address.",
             because=(
                 f"Not known: the MAC of {listing(missing)}." if missing else "",
                 f"Our Pod answered {good} of {count(len(tried), 'exchange')} sent to it: it belongs to the cluster."

@@ -19,6 +19,8 @@ from l2probe.observe.sockets import open_socket, trouble_of
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 CHUNK_BYTES = 64 * 1024
 NONCE_BYTES = 16
+MAX_WRONG = 64
+"""After so many foreign datagrams nobody waits for ours: a flood must not outlast the time of an exchange."""
 
 Steps: TypeAlias = Generator[tuple[socket.socket, int], bool, Exchange]
 """Yields a socket and the events it waits for; is sent True when they came, False when the time is over."""
@@ -63,7 +65,7 @@ def attempt(request: Request, secret: bytes) -> Steps:
     try:
         sock = open_socket(request.protocol, request.vip)
     except OSError as error:
-        return replace(blank, outcome=Outcome.NO_NEIGHBOUR, detail=error.strerror or "")
+        return replace(blank, outcome=Outcome.NO_NEIGHBOUR, detail=error.strerror or "", unsent=True)
     with sock:
         talk = _tcp if request.protocol is Protocol.TCP else _udp
         try:
@@ -73,8 +75,10 @@ def attempt(request: Request, secret: bytes) -> Steps:
         except _WrongError as wrong:
             ended = replace(blank, outcome=wrong.outcome, detail=str(wrong))
         except OSError as error:
-            trouble = trouble_of(sock, error, request.vip)
-            ended = replace(blank, outcome=trouble.outcome, detail=trouble.detail, icmp=trouble.icmp)
+            trouble = trouble_of(sock, error, request.vip, blank.payload_bytes)
+            ended = replace(
+                blank, outcome=trouble.outcome, detail=trouble.detail, icmp=trouble.icmp, unsent=trouble.unsent
+            )
         else:
             ended = _answered(blank, received, time.monotonic() - began)
         return _with_source(ended, sock)
@@ -179,7 +183,7 @@ def _udp(
     sock.send(body)
     wrong = 0
     while True:
-        if not (yield sock, READ):
+        if wrong >= MAX_WRONG or not (yield sock, READ):
             if wrong:
                 raise _WrongError(Outcome.WRONG_ANSWER, f"{wrong} answers did not prove that our Pod gave them")
             raise _OverError("no answer came")

@@ -24,6 +24,7 @@ from l2probe.model import (
     TrafficPolicy,
 )
 from l2probe.observe import custom, objects
+from l2probe.observe.refusals import one_line
 
 LOAD_BALANCER = "LoadBalancer"
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
@@ -50,9 +51,14 @@ def ips(texts: Iterable[str | None]) -> tuple[Ip, ...]:
 
 
 def conditions(parts: Iterable[objects.ConditionPart] | None) -> tuple[Condition, ...]:
-    """Return status conditions."""
+    """Return status conditions; whoever may write them must not write to our terminal."""
     return tuple(
-        Condition(type=part.type, status=part.status, reason=part.reason or "", message=part.message or "")
+        Condition(
+            type=one_line(part.type),
+            status=one_line(part.status),
+            reason=one_line(part.reason or ""),
+            message=one_line(part.message or ""),
+        )
         for part in parts or ()
     )
 

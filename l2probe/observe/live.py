@@ -15,6 +15,7 @@ from l2probe.errors import ClusterError, NotAllowedError
 from l2probe.model import Claim, Condition, Pod, Service
 from l2probe.observe import decode, objects, pods
 from l2probe.observe.claims import claims_of
+from l2probe.observe.refusals import NOT_FOUND, StatusError, one_line
 from l2probe.observe.survey import Announcer
 from l2probe.observe.transport import Transport
 from l2probe.observe.watch import Kind, Shape, Watch
@@ -135,12 +136,13 @@ class Live:
             watch.join(deadline - time.monotonic())
 
     def _raise_failure(self) -> None:
-        """Raise what ended a watch that we cannot do without; Events and claims may be denied."""
+        """Raise what ended a watch that we cannot do without; Events and claims may be denied or not exist."""
         for known in (self._services, self._slices, self._pods):
             if known.error is not None:
                 raise known.error
         for error in (self._events.error, self._claims.error):
-            if error is not None and not isinstance(error, NotAllowedError):
+            missing = isinstance(error, StatusError) and error.status == NOT_FOUND
+            if error is not None and not missing and not isinstance(error, NotAllowedError):
                 raise error
 
     def snapshot(self) -> Snapshot:
@@ -188,5 +190,6 @@ def _explained(service: Service, warnings: Mapping[tuple[str, str], objects.Even
     event = warnings.get(("Service", service.name))
     if event is None or service.vips:
         return service
-    condition = Condition(type="Event", status=WARNING, reason=event.reason or "", message=event.message or "")
+    reason, message = one_line(event.reason or ""), one_line(event.message or "")
+    condition = Condition(type="Event", status=WARNING, reason=reason, message=message)
     return replace(service, conditions=(*service.conditions, condition))

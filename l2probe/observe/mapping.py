@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from l2probe.model import Ip, Mac, NeighbourReply, Node, NodeName
+from l2probe.model import Mac, NeighbourReply, Node, NodeName
 
 
 def map_nodes(
@@ -22,8 +22,12 @@ def map_nodes(
 
 
 def owners_of_macs(node_replies: Sequence[NeighbourReply], nodes: Sequence[Node]) -> dict[Mac, NodeName]:
-    """Return the node of each MAC that belongs to one node alone."""
-    by_address: dict[Ip, NodeName] = {address: node.name for node in nodes for address in node.addresses}
+    """Return the node of each MAC that belongs to one node alone.
+
+    An address that two nodes give as theirs (Vagrant's 10.0.2.15) tells nothing.
+    """
+    named = Counter(address for node in nodes for address in node.addresses)
+    by_address = {address: node.name for node in nodes for address in node.addresses if named[address] == 1}
     claimed: dict[Mac, set[NodeName]] = defaultdict(set)
     for reply in node_replies:
         if reply.ip in by_address:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import ipaddress
 import os
 import socket
@@ -30,6 +31,7 @@ class Trouble:
     outcome: Outcome
     detail: str
     icmp: tuple[int, int] | None = None
+    unsent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,11 @@ ERRORS = {
     errno.EACCES: (Outcome.TIMEOUT, "a local firewall or route forbade it"),
 }
 """What an errno says when no ICMP message says more."""
+UNSENT = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPERM, errno.EACCES})
+"""Errors by which our own kernel says that it sent nothing."""
+_HEADER_BYTES = {socket.AF_INET: 20 + 8, socket.AF_INET6: 40 + 8}
+"""IP (RFC 791, RFC 8200) and UDP (RFC 768) headers."""
+_SIOCGIFMTU = 0x8921
 
 
 def open_socket(protocol: Protocol, vip: Ip) -> socket.socket:
@@ -68,15 +75,30 @@ def open_socket(protocol: Protocol, vip: Ip) -> socket.socket:
     return sock
 
 
-def trouble_of(sock: socket.socket, error: OSError, vip: Ip) -> Trouble:
-    """Return what an error on this socket means."""
+def trouble_of(sock: socket.socket, error: OSError, vip: Ip, payload_bytes: int = 0) -> Trouble:
+    """Return what an error on this socket means; `payload_bytes`: how much was to be sent."""
     icmp = icmp_error(sock)
     if icmp is not None and not _ours(icmp.sender):
         return _refusal(icmp, ipaddress.ip_address(vip).version)
     outcome, detail = ERRORS.get(error.errno or 0, (Outcome.TIMEOUT, os.strerror(error.errno or 0)))
     if outcome is Outcome.REFUSED_RST and sock.type == socket.SOCK_DGRAM:
         return Trouble(outcome=Outcome.REFUSED_ICMP, detail="an ICMP message that was not kept")
-    return Trouble(outcome=outcome, detail=detail)
+    if error.errno == errno.EMSGSIZE and _fits_the_link(sock, vip, payload_bytes):
+        return Trouble(outcome=outcome, detail="longer than the path's MTU, which a router told before")
+    return Trouble(outcome=outcome, detail=detail, unsent=error.errno in {*UNSENT, errno.EMSGSIZE})
+
+
+def _fits_the_link(sock: socket.socket, vip: Ip, payload_bytes: int) -> bool:
+    """Tell whether our own link would carry the datagram, so that it is the path beyond that does not."""
+    found = netlink.route(vip)
+    if found is None:
+        return False
+    try:
+        wanted = struct.pack("16si", socket.if_indextoname(found.index).encode(), 0)
+        _, mtu = struct.unpack("16si", fcntl.ioctl(sock, _SIOCGIFMTU, wanted))
+    except OSError:
+        return False
+    return payload_bytes + _HEADER_BYTES[sock.family] <= int(mtu)
 
 
 def _refusal(icmp: IcmpError, version: int) -> Trouble:

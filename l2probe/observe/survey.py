@@ -243,7 +243,9 @@ def _kube_vip(raw: Raw, reader: Reader) -> Announcer | None:
 
 
 def pools(raw: Raw, announcer: Announcer) -> tuple[Pool, ...] | None:
-    """Return the pools of the announcer; None when they could not be read."""
+    """Return the pools of the announcer; None when they could not be read, or it has no such kind (kube-vip)."""
+    if announcer.name == kubevip.NAME:
+        return None
     if announcer.name == metallb.NAME:
         denied, found = METALLB_POOLS in raw.missing, [decode.metallb_pool(item) for item in raw.metallb_pools or ()]
     else:
@@ -252,7 +254,9 @@ def pools(raw: Raw, announcer: Announcer) -> tuple[Pool, ...] | None:
 
 
 def policies(raw: Raw, announcer: Announcer) -> tuple[AnnouncementPolicy, ...] | None:
-    """Return the announcement policies of the announcer; None when they could not be read."""
+    """Return the announcement policies of the announcer; None when they could not be read, or it has no such kind."""
+    if announcer.name == kubevip.NAME:
+        return None
     if announcer.name == metallb.NAME:
         found = [policy for item in raw.advertisements or () for policy in decode.advertisement(item)]
         return None if ADVERTISEMENTS in raw.missing else tuple(found)

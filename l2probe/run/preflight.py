@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
+from l2probe.announcers import cilium, kubevip, metallb
 from l2probe.errors import ClusterError, NotAllowedError
 from l2probe.model import Cluster, Ip, Node, Right, Vantage
 from l2probe.observe.pull_secret import RegistryLogin
@@ -39,12 +40,17 @@ NEEDED = (
 WANTED = (
     ("list", "events", ""),
     ("watch", "events", ""),
-    ("list", "leases", "coordination.k8s.io"),
-    ("watch", "leases", "coordination.k8s.io"),
 )
-"""Verbs without which claims and reasons stay unknown; the run goes on."""
+"""Verbs without which reasons stay unknown; the run goes on."""
+_LEASES = (("list", "leases", "coordination.k8s.io"), ("watch", "leases", "coordination.k8s.io"))
+CLAIMS = {
+    cilium.NAME: _LEASES,
+    kubevip.NAME: _LEASES,
+    metallb.NAME: (("list", "servicel2statuses", metallb.GROUP), ("watch", "servicel2statuses", metallb.GROUP)),
+}
+"""Verbs without which claims stay unknown, by implementation."""
 _CLUSTER_SCOPED = frozenset({"namespaces", "nodes"})
-_ANYWHERE = frozenset({"leases"})
+_ANYWHERE = frozenset({"leases", "servicel2statuses"})
 """Kinds read outside our own namespace."""
 
 
@@ -86,11 +92,12 @@ def survey(plan: Plan, edges: Edges) -> Ground:
     with ThreadPoolExecutor(4, thread_name_prefix="preflight") as pool:
         version = pool.submit(api.version)
         needed = pool.submit(api.missing_rights, (*rights(NEEDED, namespace), *_pull_rights(plan)))
-        wanted = pool.submit(api.missing_rights, rights(WANTED, namespace))
         described = pool.submit(api.cluster)
         server = version.result()
         require(needed.result())
-        cluster = _with_missing(described.result(), wanted.result(), server)
+        cluster = described.result()
+        wanted = (*WANTED, *CLAIMS.get(cluster.implementation or "", ()))
+        cluster = _with_missing(cluster, api.missing_rights(rights(wanted, namespace)), server)
     ground = Ground(cluster=cluster, vantage=edges.vantage((), cluster.nodes or ()))
     check_announcer(cluster)
     check_nodes(cluster, plan)

@@ -24,6 +24,7 @@ MAX_SECONDS = 10.0
 MAX_NODE_CHARACTERS = 128
 """A Node's name may have 253; cut, so that the unpadded answer stays below the shortest question (512 bytes)."""
 NONCE_CHARACTERS = 32
+PROOF_CHARACTERS = 64
 SECRET_CHARACTERS = 32
 LENGTH_DIGITS = 6
 HEXADECIMAL = frozenset("0123456789abcdef")
@@ -72,8 +73,8 @@ class Echo:
         if (
             not isinstance(nonce, str)
             or not isinstance(proof, str)
-            or len(nonce) != NONCE_CHARACTERS
-            or not HEXADECIMAL.issuperset(nonce)
+            or (len(nonce), len(proof)) != (NONCE_CHARACTERS, PROOF_CHARACTERS)
+            or not HEXADECIMAL.issuperset(nonce + proof)
         ):
             return None
         return nonce if hmac.compare_digest(self._proof(f"ask:{nonce}").encode(), proof.encode()) else None
@@ -192,8 +193,8 @@ def serve_udp(echo: Echo, sock: socket.socket) -> None:
             answer = echo.answer(body, peer[0], peer[1])
             if answer is not None:
                 sock.sendto(answer, peer)
-        except OSError:
-            continue  # an ICMP error about an earlier answer
+        except (OSError, ValueError):
+            continue  # an ICMP error about an earlier answer; no datagram may end the service
 
 
 def bind(kind: socket.SocketKind, port: int) -> socket.socket:

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from l2probe.judge import REQUIRABLE, capabilities, conclude
+from l2probe.judge import REQUIRABLE, capabilities, conclude, judge, unproven
 from l2probe.judge.local import ENOUGH_SECONDS, ENOUGH_TRIES
 from l2probe.model import (
+    Datapath,
     Evidence,
     Exchange,
     Flow,
@@ -338,3 +339,120 @@ def test_claims_alone_never_announce() -> None:
     )
 
     assert capabilities(evidence).announced_by is None
+
+
+def open_questions(evidence: Evidence) -> str:
+    """Return what the report says stayed open."""
+    return "\n".join(unproven(evidence, capabilities(evidence), judge(evidence)))
+
+
+MOVED = healthy(version="v1.20.2", local=Outcome.ANSWERED)
+"""A cluster of which all is proven: PASS."""
+
+
+def held_back(one: Exchange) -> Exchange:
+    """Return an exchange that our own kernel refused to send."""
+    return replace(lost(one), sent_mac=None, unsent=True, detail="message longer than the local MTU")
+
+
+def test_what_was_never_sent_is_no_evidence_of_the_network() -> None:
+    """A flow kind that this host could not send is open, not lost; nothing is accused of it."""
+    evidence = each_exchange(MOVED, lambda _, one: held_back(one) if one.flow is Flow.TCP6 else one)
+    able = capabilities(evidence)
+
+    assert (able.reachable.tcp6, able.reachable.tcp4) == (None, True)
+    assert able.local_policy.tcp6 is LocalPolicy.UNKNOWN
+    assert judge(evidence) == ()
+    assert verdict_of(evidence) is Verdict.UNKNOWN
+    assert open_questions(evidence) == "This host could not send tcp6: message longer than the local MTU."
+
+
+def test_the_same_exchanges_sent_and_lost_are_evidence() -> None:
+    """The flag alone decides, not the words of the detail."""
+    evidence = each_exchange(
+        MOVED, lambda _, one: replace(lost(one), detail="local MTU") if one.flow is Flow.TCP6 else one
+    )
+
+    assert capabilities(evidence).reachable.tcp6 is False
+    assert "D03" in {found.code for found in judge(evidence)}
+
+
+def test_a_warning_explains_no_unreachable_flow() -> None:
+    """Too little was lost to accuse anybody, and D01's warning is about something else: UNKNOWN, not WARN."""
+    lonely = tuple(lost(one) for one in (MOVED.trials[0].exchanges or ()) if one.flow is Flow.TCP4)[:1]
+
+    def rare(trial: Trial) -> Trial:
+        if trial.service.policy is TrafficPolicy.LOCAL:
+            return trial
+        return replace(
+            trial,
+            exchanges=(
+                *(one for one in trial.exchanges or () if one.flow is not Flow.TCP4),
+                *(lonely if trial.placement is Placement.ANY else ()),
+            ),
+        )
+
+    evidence = each_trial(healthy(), rare)
+    warned = replace(evidence, trials=tuple(replace(t, exchanges=no_tcp4(t)) for t in evidence.trials))
+
+    assert capabilities(warned).reachable.tcp4 is False
+    assert {found.verdict for found in judge(warned)} == {Verdict.WARN}
+    assert "Why nothing arrived for tcp4" in open_questions(warned)
+    assert verdict_of(warned) is Verdict.UNKNOWN
+
+
+def no_tcp4(trial: Trial) -> tuple[Exchange, ...] | None:
+    """Return a trial's exchanges; of policy Local without TCP over IPv4."""
+    if trial.service.policy is TrafficPolicy.CLUSTER or trial.exchanges is None:
+        return trial.exchanges
+    return tuple(one for one in trial.exchanges if one.flow is not Flow.TCP4)
+
+
+def test_a_failure_explains_an_unreachable_flow() -> None:
+    """D03 says why: nothing is added."""
+    evidence = each_exchange(MOVED, lambda _, one: lost(one))
+
+    assert "Why nothing arrived" not in open_questions(evidence)
+    assert verdict_of(evidence) is Verdict.FAIL
+
+
+@pytest.mark.parametrize("change", [held_back, lambda _: None], ids=["unsent", "not tried"])
+def test_a_required_payload_is_proven_by_full_size_only(change: Callable[[Exchange], Exchange | None]) -> None:
+    """Small datagrams that pass prove nothing of large ones."""
+
+    def changed(trial: Trial) -> Trial:
+        kept = [change(one) if one.payload_bytes > 512 else one for one in trial.exchanges or ()]
+        return replace(trial, exchanges=tuple(one for one in kept if one is not None))
+
+    small = replace(each_trial(MOVED, changed), required=("payload",))
+
+    assert verdict_of(small) is Verdict.UNKNOWN
+    assert "full-size" in open_questions(small)
+    assert verdict_of(replace(small, required=())) is Verdict.PASS
+    assert verdict_of(replace(MOVED, required=("payload",))) is Verdict.PASS
+
+
+def obstructed(evidence: Evidence, place: Placement) -> Evidence:
+    """Return the evidence in which no Pod could be placed there."""
+    return each_trial(
+        evidence,
+        lambda t: (
+            replace(t, exchanges=None, obstacle="node-1 takes no Pods.")
+            if t.placement is place and t.service.policy is TrafficPolicy.CLUSTER
+            else t
+        ),
+    )
+
+
+def test_an_announcer_without_pods_leaves_nothing_open_when_the_source_is_proven_off_it() -> None:
+    """The client's address kept off the announcer needs no trial on it."""
+    assert open_questions(obstructed(MOVED, Placement.ON_ANNOUNCER)) == ""
+    assert verdict_of(obstructed(MOVED, Placement.ON_ANNOUNCER)) is Verdict.PASS
+
+
+def test_an_announcer_without_pods_stays_open_when_the_source_is_lost_off_it() -> None:
+    """With SNAT only the trial on the announcer tells on-announcer-only from never."""
+    snat = healthy(version="v1.20.2", datapath=Datapath.SNAT, local=Outcome.ANSWERED)
+    all_but_any = replace(snat, trials=tuple(t for t in snat.trials if t.name != "smoke-source" or t.target))
+
+    assert "node-1 takes no Pods." in open_questions(obstructed(all_but_any, Placement.ON_ANNOUNCER))

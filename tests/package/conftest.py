@@ -26,7 +26,8 @@ from setuptools import build_meta
 out = sys.argv[1]
 sdist = build_meta.build_sdist(out)
 with tarfile.open(os.path.join(out, sdist)) as archive:
-    archive.extractall(out, filter="data")
+    safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Debian 12's Python does not know it yet
+    archive.extractall(out, **safely)
 os.chdir(os.path.join(out, sdist.removesuffix(".tar.gz")))
 build_meta.build_wheel(out)
 """

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from l2probe.run.preflight import NEEDED, WANTED
+from l2probe.run.preflight import CLAIMS, NEEDED, WANTED
 from tests.real import cluster, network
 from tests.real.machine import PKI, REPOSITORY
 
@@ -29,7 +29,7 @@ READS = (
 )
 """What it reads beside the rights that its preflight names: namespaces for `cleanup`, an announcer's orders for `run`.
 Cilium's kinds are not there, but who may not list them cannot know that."""
-ALL = (*NEEDED, *WANTED, *READS)
+ALL = (*NEEDED, *WANTED, *READS, *CLAIMS["metallb"])
 Triple = tuple[str, str, str]
 
 

@@ -89,7 +89,7 @@ class ApiServer:
         transports = [connection.transport for connection in server.connections] if server is not None else []
         await self._runner.cleanup()
         for transport in transports:
-            if transport is not None:
+            if transport is not None and not transport.is_closing():
                 transport.abort()  # clients that keep connections would have TLS wait for their goodbye
         for _ in range(ROUNDS):
             await asyncio.sleep(0)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import subprocess
+import threading
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -75,6 +76,19 @@ def started(script: str, *, env: Mapping[str, str] | None = None) -> Iterator[su
             yield process
         finally:
             process.kill()
+
+
+def relays(outer: int) -> bool:
+    """Wait until the outer process has heard which command its signals go to: it holds a pidfd of it then.
+
+    A command may speak before that; a signal in between ends the whole lab, as one during its boot does.
+    """
+    for _ in range(1000):
+        links = [os.readlink(entry) for entry in Path(f"/proc/{outer}/fd").iterdir() if entry.is_symlink()]
+        if any("pidfd" in link for link in links):
+            return True
+        threading.Event().wait(0.01)
+    return False
 
 
 def namespace(pid: int, kind: str = "pid") -> str:

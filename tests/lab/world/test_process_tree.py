@@ -20,6 +20,7 @@ from tests.lab.world.processes import (
     members,
     namespace,
     possible,
+    relays,
     run,
     started,
     wait_gone,
@@ -83,6 +84,7 @@ def test_each_signal_reaches_the_command_once_and_its_exit_code_comes_back() -> 
     with started(inside(COUNT.format(enough=3))) as outer:
         assert outer.stdout is not None
         said = [outer.stdout.readline().strip()]
+        assert relays(outer.pid)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
             outer.send_signal(number)
             said.append(outer.stdout.readline().strip())
@@ -97,6 +99,7 @@ def test_stop_and_continue_take_the_command_along() -> None:
     with started(inside(program)) as outer:
         assert outer.stdout is not None
         assert outer.stdout.readline() == "running\n"
+        assert relays(outer.pid)
         outer.send_signal(signal.SIGTSTP)
         _, status = os.waitpid(outer.pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status)
@@ -119,6 +122,7 @@ def test_control_c_on_a_terminal_reaches_the_command_once() -> None:
     try:
         with os.fdopen(leader, "r+b", buffering=0) as terminal:
             said = until(terminal.fileno(), b"running True")
+            assert relays(outer.pid)
             os.write(terminal.fileno(), b"\x03")
             said = until(terminal.fileno(), b"got SIGINT")
             assert said.count(b"got") == 1
