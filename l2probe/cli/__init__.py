@@ -6,6 +6,7 @@ document on stdout) with exit code 2, so that no pipeline reads our own failure 
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -63,6 +64,8 @@ class Commands(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:  # noqa: ANN401 - as in click
         """Run and exit with the code of the design: 0 proven good, 1 proven broken, 2 could not tell."""
+        if sys.stdout is None:  # started with stdout closed
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - for as long as the process lives
         argv = list(sys.argv[1:] if args is None else args)
         extra["standalone_mode"] = False
         extra["obj"] = argv
@@ -80,11 +83,16 @@ class Commands(click.Group):
         except (click.Abort, KeyboardInterrupt):
             return complain(argv, "Interrupted.", "")
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter complains at its end
+            _drop_stdout()
             return COULD_NOT_TELL
         except Exception as error:  # noqa: BLE001 - the boundary: a crash of ours must exit with 2, never with 1
             return _crash(argv, error)
         return code if isinstance(code, int) else 0
+
+
+def _drop_stdout() -> None:
+    """Send what is still to be written nowhere; else the interpreter complains at its end, with a code of its own."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(argv: Sequence[str], message: str, hint: str) -> int:
@@ -106,6 +114,9 @@ def last_words(argv: Sequence[str], message: str, hint: str) -> tuple[str, str]:
 
 
 def _crash(argv: Sequence[str], error: Exception) -> int:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        _drop_stdout()
+        return complain(argv, "stdout could not be written: no space was left.", "Write the report elsewhere.")
     if {"-v", "--verbose"} & set(argv):
         import traceback  # noqa: PLC0415 - only when it failed
 

@@ -29,6 +29,22 @@ def show(report: Report, output: str, color: str) -> None:
     click.echo(render(report, output, color=coloured, width=width).rstrip("\n"), color=coloured)
 
 
+def check_writable(*paths: Path | None) -> None:
+    """Raise UsageError for a file that could not be written, before anything is done for it."""
+    for path in paths:
+        if path is None:
+            continue
+        if not path.parent.is_dir():
+            why, hint = f"{path.parent} is no directory", "Name a file in a directory that exists."
+        elif path.is_dir():
+            why, hint = "it is a directory", "Name a file."
+        elif not os.access(path.parent, os.W_OK):
+            why, hint = f"{path.parent} is not yours to write", "Name a file in a directory that you may write."
+        else:
+            continue
+        raise UsageError(f"{path} cannot be written: {why}.", hint)
+
+
 def write_junit(report: Report, path: Path) -> None:
     """Write JUnit XML by rename, so that nobody reads half of it; raises UsageError when it cannot be written."""
     try:

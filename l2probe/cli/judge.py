@@ -54,8 +54,8 @@ def command(
         report = conclude(
             evidence, started=saved.started, duration_seconds=saved.duration_seconds, command=saved.command
         )
-        show(report, output, color)
         if junit_file:
             write_junit(report, junit_file)
+        show(report, output, color)
         codes.append(exit_code(report, strict=strict))
     return 1 if 1 in codes else max(codes)

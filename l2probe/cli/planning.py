@@ -28,7 +28,7 @@ def plan_of(wanted: Wanted) -> Plan:
         run=secrets.token_hex(4),
         secret=secrets.token_hex(32),
         expires=expires.isoformat(timespec="seconds"),
-        process=this(),
+        process="" if wanted.keep else this(),  # what is kept is not what a dead run left
         image=wanted.image,
         pull_secret=wanted.image_pull_secret,
         node_selector=tuple(selector),

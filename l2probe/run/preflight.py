@@ -122,11 +122,9 @@ def require(missing: Sequence[Right]) -> None:
     if not missing:
         return
     named = ", ".join(f"{right.verb} {spell(right)}" for right in missing)
-    first = missing[0]
-    role = f"kubectl create clusterrole l2probe --verb={first.verb} --resource={spell(first)}"
     raise NotAllowedError(
         f"The API server does not let this user {named}.",
-        f"Bind a ClusterRole that allows it, for example one made by `{role}`.",
+        "An administrator can grant exactly what is needed: `l2probe rbac --user USER | kubectl apply -f -`.",
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -9,10 +11,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from l2probe.cli import execute
-from l2probe.cli.deliver import exit_code, write_junit
+from l2probe.cli.deliver import check_writable, exit_code, write_junit
 from l2probe.errors import UsageError
 from l2probe.judge import conclude
 from l2probe.model import Cluster, Evidence, NodeName, Report, Vantage, Verdict
+from l2probe.report import render
 from l2probe.run import Ran
 from tests.run.played import plan
 
@@ -74,3 +77,31 @@ def test_keep_names_the_command_that_removes(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().err == (
         "Kept namespace l2probe-0badcafe. Remove it with `l2probe cleanup --run 0badcafe`.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [("absent/report.xml", "no directory"), (".", "it is a directory")],
+    ids=["no such directory", "a directory"],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_done(tmp_path: Path, path: str, why: str) -> None:
+    """Nobody waits for a run whose report then has no place."""
+    with pytest.raises(UsageError, match=why):
+        check_writable(None, tmp_path / path)
+
+
+def test_a_full_device_is_not_a_broken_network(tmp_path: Path) -> None:
+    """A report that could not be written exits with 2, in one sentence."""
+    saved = tmp_path / "report.json"
+    saved.write_text(render(report(Verdict.WARN), "json"))
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "l2probe", "judge", str(saved), "-o", "json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: stdout could not be written")

@@ -38,9 +38,9 @@ def reading(api: Api, tmp_path: Path) -> Iterator[Reading]:
     opened.close()
 
 
-def lease(name: str, holder: str, namespace: str = "kube-system") -> dict[str, object]:
+def lease(name: str, holder: str, namespace: str = "kube-system", hour: int = 20) -> dict[str, object]:
     """Return a Lease."""
-    spec = {"holderIdentity": holder, "leaseDurationSeconds": 15, "renewTime": "2026-11-23T20:00:00.000000Z"}
+    spec = {"holderIdentity": holder, "leaseDurationSeconds": 15, "renewTime": f"2026-11-23T{hour}:00:00.000000Z"}
     return {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
 
@@ -61,6 +61,16 @@ def test_ciliums_leases_are_read_in_one_list(api: Api, reading: Reading, name: s
     assert [claim.holder for claim in found[API]] == ["node-1"]
     assert found["shop", "web"] == ()
     assert len(api.requests(LEASES)) == 1
+
+
+def test_the_lease_renewed_last_speaks(api: Api, reading: Reading) -> None:
+    """After an upgrade the lease of the older name may still lie there with its old holder."""
+    clusters.cilium(api, **clusters.L2)
+    old = lease("cilium-l2announce-shop-api", "node-1", hour=10)
+    api.on(LEASES, reply(listed(old, lease("cilium-l2announce-shop.api", "node-2"))))
+    reading.survey()
+
+    assert [claim.holder for claim in reading.claims([API])[API]] == ["node-2"]
 
 
 def test_metallbs_status_objects_are_read(api: Api, reading: Reading) -> None:

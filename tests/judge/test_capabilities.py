@@ -382,30 +382,16 @@ def test_a_warning_explains_no_unreachable_flow() -> None:
     lonely = tuple(lost(one) for one in (MOVED.trials[0].exchanges or ()) if one.flow is Flow.TCP4)[:1]
 
     def rare(trial: Trial) -> Trial:
-        if trial.service.policy is TrafficPolicy.LOCAL:
-            return trial
-        return replace(
-            trial,
-            exchanges=(
-                *(one for one in trial.exchanges or () if one.flow is not Flow.TCP4),
-                *(lonely if trial.placement is Placement.ANY else ()),
-            ),
-        )
+        first = trial.placement is Placement.ANY and trial.service.policy is TrafficPolicy.CLUSTER
+        others = tuple(one for one in trial.exchanges or () if one.flow is not Flow.TCP4)
+        return replace(trial, exchanges=(*others, *(lonely if first else ())))
 
     evidence = each_trial(healthy(), rare)
-    warned = replace(evidence, trials=tuple(replace(t, exchanges=no_tcp4(t)) for t in evidence.trials))
 
-    assert capabilities(warned).reachable.tcp4 is False
-    assert {found.verdict for found in judge(warned)} == {Verdict.WARN}
-    assert "Why nothing arrived for tcp4" in open_questions(warned)
-    assert verdict_of(warned) is Verdict.UNKNOWN
-
-
-def no_tcp4(trial: Trial) -> tuple[Exchange, ...] | None:
-    """Return a trial's exchanges; of policy Local without TCP over IPv4."""
-    if trial.service.policy is TrafficPolicy.CLUSTER or trial.exchanges is None:
-        return trial.exchanges
-    return tuple(one for one in trial.exchanges if one.flow is not Flow.TCP4)
+    assert capabilities(evidence).reachable.tcp4 is False
+    assert {found.verdict for found in judge(evidence)} == {Verdict.WARN}
+    assert "Why nothing arrived for tcp4" in open_questions(evidence)
+    assert verdict_of(evidence) is Verdict.UNKNOWN
 
 
 def test_a_failure_explains_an_unreachable_flow() -> None:

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from l2probe.judge import CODES, judge
+from l2probe.judge import CODES, capabilities, judge
+from l2probe.judge.case import mac_owners
 from l2probe.judge.table import RANK
 from l2probe.model import (
     AnnouncementPolicy,
@@ -521,3 +522,84 @@ def test_hybrid_that_loses_tcp_breaks_its_promise() -> None:
     assert found["E03"].verdict is Verdict.FAIL
     assert "tcp4 and tcp6" in found["E03"].says
     assert found["E04"].consequence_of == "E03"
+
+
+def beside(evidence: Evidence) -> Evidence:
+    """Return the evidence in which a MAC that no node answered with answers for each VIP besides the announcer."""
+
+    def doubled(trial: Trial) -> Trial:
+        frames = trial.replies or ()
+        return replace(trial, replies=(*frames, *(replace(frame, mac=STRANGE) for frame in frames)))
+
+    return each_trial(evidence, doubled)
+
+
+def test_a_second_nic_is_not_called_foreign() -> None:
+    """Every node is known by another MAC, and no traffic went to this one: V06, and exclusive stays open."""
+    evidence = beside(healthy())
+
+    assert "C03" not in {found.code for found in judge(evidence)}
+    assert the("V06", evidence).verdict is Verdict.UNKNOWN
+    assert "no node answered with" in the("V06", evidence).says
+    assert capabilities(evidence).exclusive is None
+
+
+def test_a_second_nic_that_serves_is_not_called_foreign() -> None:
+    """Nor one that our Pod answers through."""
+    evidence = each_exchange(beside(healthy()), lambda _, one: replace(one, sent_mac=STRANGE))
+
+    assert "C03" not in {found.code for found in judge(evidence)}
+    assert "it belongs to the cluster" in " ".join(the("V06", evidence).because)
+    assert capabilities(evidence).exclusive is None
+
+
+@pytest.mark.parametrize(("outcome", "raised"), [(Outcome.TIMEOUT, True), (Outcome.REFUSED_RST, False)])
+def test_an_unknown_mac_that_delivers_nothing_is_accused(outcome: Outcome, *, raised: bool) -> None:
+    """All that went to it was lost: C03, with the other NIC that would look the same. A refusal is an answer."""
+    evidence = each_exchange(
+        beside(healthy()),
+        lambda _, one: replace(lost(one, outcome), sent_mac=STRANGE) if ":" not in one.vip else one,
+    )
+    found = [one for one in judge(evidence) if one.code == "C03"]
+
+    assert bool(found) is raised
+    assert all("second NIC" in one.remedy for one in found)
+
+
+def test_an_address_that_two_nodes_share_maps_no_mac() -> None:
+    """Behind a hypervisor's NAT every node has 10.0.2.15: whoever answers for it is not known by it."""
+    shared = Ip("10.0.2.15")
+    nodes = tuple(replace(one, addresses=(*one.addresses, shared)) for one in healthy().cluster.nodes or ())
+    evidence = with_cluster(healthy(), nodes=nodes)
+    heard = replace(evidence, node_replies=(*node_replies(), replace(reply(shared, STRANGE, T0), node=NODES[2])))
+    alone = with_cluster(heard, nodes=(*nodes[:2], node(NODES[2])))
+
+    assert STRANGE not in mac_owners(heard)
+    assert mac_owners(heard)[mac(NODES[0])] == NODES[0]
+    assert STRANGE not in mac_owners(alone)
+    assert mac_owners(with_cluster(heard, nodes=(nodes[0], *map(node, NODES[1:]))))[STRANGE] == NODES[0]
+
+
+@pytest.mark.parametrize(("acquired", "raised"), [(-600.0, True), (-1.0, False), (None, False)])
+def test_a_claim_counts_from_when_its_holder_demonstrably_had_it(acquired: float | None, *, raised: bool) -> None:
+    """C04 compares the holder's clock with itself only: here it is an hour ahead of ours."""
+    ahead = T0 + 3600
+    held = replace(
+        claim("smoke-source", NODES[2], T0 + 0.5, renewed=ahead),
+        acquired=None if acquired is None else ahead + acquired,
+    )
+    evidence = replace(healthy(), trials=healthy().trials[:1])
+
+    found = judge(each_trial(evidence, lambda trial: replace(trial, claims=(held,))))
+
+    assert ("C04" in {one.code for one in found}) is raised
+
+
+def test_a_claim_without_times_counts_from_when_it_was_read() -> None:
+    """MetalLB's claims say no time: one that was read long enough before the frame counts."""
+    early = replace(claim("smoke-source", NODES[2], T0 - 10), acquired=None, renewed=None)
+    evidence = replace(healthy(), trials=healthy().trials[:1])
+
+    found = judge(each_trial(evidence, lambda trial: replace(trial, claims=(early,))))
+
+    assert "C04" in {one.code for one in found}

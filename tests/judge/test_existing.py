@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from l2probe.judge import conclude, judge
-from l2probe.judge.existing import besides
+from l2probe.judge.existing import besides, unknown
 from l2probe.model import (
     Condition,
     Datapath,
@@ -21,6 +21,7 @@ from l2probe.model import (
     Report,
     Right,
     TrafficPolicy,
+    Trial,
     Verdict,
 )
 from tests.judge.diagnosed import (
@@ -371,3 +372,65 @@ def test_policy_is_read_from_the_service() -> None:
     )
 
     assert "D01" not in {code for code, _ in causes(cluster_wide)}
+
+
+def two_ports(outcome: Outcome) -> Evidence:
+    """Return a shop whose api has port 443 too, where every connect ends so."""
+
+    def widened(one: Trial) -> Trial:
+        more = tuple(replace(connect(e.vip, e.at + 0.01, ONE, THREE, outcome), port=443) for e in one.exchanges or ())
+        ports = (*one.service.ports, Port(protocol=Protocol.TCP, port=443, name="https"))
+        return replace(one, service=replace(one.service, ports=ports), exchanges=(*(one.exchanges or ()), *more))
+
+    return with_trial(diagnosed(), "api", widened)
+
+
+def test_one_filtered_port_is_named() -> None:
+    """The segment is not blamed for a filter: D03 names the port, and what filters one port alone."""
+    found = only(two_ports(Outcome.TIMEOUT), "D03")
+
+    assert causes(two_ports(Outcome.TIMEOUT)) == [("D03", Verdict.FAIL)]
+    assert "shop/api port 443/TCP" in found.says
+    assert all(word in found.remedy for word in ("NetworkPolicy", "loadBalancerSourceRanges", "host firewall"))
+
+
+def test_a_whole_service_that_is_lost_is_not_put_down_to_a_port() -> None:
+    """Both ports lost: the Service is named; both answered: nothing is."""
+    assert "port" not in only(all_end(two_ports(Outcome.TIMEOUT), Outcome.TIMEOUT, "api"), "D03").says
+    assert causes(two_ports(Outcome.ANSWERED)) == []
+
+
+def test_a_family_that_this_host_cannot_send_is_an_open_question() -> None:
+    """Connects that our kernel refused accuse nobody and prove nothing; the other family stands."""
+    held = each(
+        diagnosed(),
+        lambda one: (
+            replace(
+                connect(one.vip, one.at, ONE, ONE, Outcome.TIMEOUT), unsent=True, detail="a local firewall dropped it"
+            )
+            if ":" in one.vip
+            else one
+        ),
+        "api",
+    )
+
+    assert causes(held) == []
+    assert conclusion(held).verdict is Verdict.UNKNOWN
+    assert list(unknown(held, ())) == [
+        "Whether tcp6 to shop/api arrives: this host could not send it: a local firewall dropped it."
+    ]
+
+
+def test_a_second_owner_of_a_users_service_names_the_other_nic() -> None:
+    """Both answer at once: C03, with what would look the same. A stranger alone that is answered through is V06."""
+    extra = tuple(reply(vip, FOREIGN, T0 + 0.05 + 0.1 * number) for number in range(3) for vip in API.vips)
+    both = with_trial(diagnosed(), "api", lambda one: replace(one, replies=(*(one.replies or ()), *extra)))
+    alone = each(
+        with_trial(diagnosed(), "api", lambda one: replace(one, replies=extra)),
+        lambda one: replace(one, sent_mac=FOREIGN, reply_mac=FOREIGN),
+        "api",
+    )
+
+    assert causes(both)[0] == ("C03", Verdict.FAIL)
+    assert "second NIC" in only(both, "C03").remedy
+    assert causes(alone) == [("V06", Verdict.UNKNOWN)]

@@ -327,6 +327,14 @@ def test_events_may_be_denied(api: Api, kube: Connect) -> None:
         assert live.snapshot().pods == ()
 
 
+def test_an_announcer_without_its_status_kind_claims_nothing(api: Api, kube: Connect) -> None:
+    """MetalLB before ServiceL2Status (404): the run goes on without claims."""
+    ready(api, "metallb")
+    api.on(f"GET {L2_STATUSES}", status(404, "not found"))
+    with kube().live(NS) as live:
+        assert live.snapshot().claims == {}
+
+
 def test_a_watch_that_never_recovers_is_an_error(api: Api, kube: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting ends with the reason when the API is gone, long before the timeout."""
     monkeypatch.setattr("l2probe.observe.watch.PAUSE_SECONDS", 0.005)

@@ -59,3 +59,10 @@ def test_everything_else_of_a_reply_is_kept() -> None:
 
     assert [each.mac for each in after] == ["b", "a", "b"]
     assert [each.node for each in after] == [None, "node-1", None]
+
+
+def test_an_address_that_two_nodes_give_as_theirs_tells_nothing() -> None:
+    """As Vagrant's 10.0.2.15, which every node has: none is taken for the other."""
+    twins = [Node(name=NodeName(name), addresses=(Ip("10.0.2.15"),), ready=True) for name in ("node-1", "node-2")]
+
+    assert map_nodes([reply(VIP, "a")], [reply("10.0.2.15", "a")], twins)[0].node is None

@@ -212,6 +212,7 @@ def test_kube_vip_is_recognised(api: Api, kube: Connect, *, static: bool) -> Non
     cluster = kube().cluster()
 
     assert (cluster.implementation, cluster.implementation_version, cluster.announcing) == ("kube-vip", "1.0.1", True)
+    assert (cluster.pools, cluster.policies) == (None, None), "it has no such kinds, so none of them is missing"
 
 
 def test_no_announcer_at_all(api: Api, kube: Connect) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -245,6 +246,15 @@ def test_an_address_of_no_use_is_a_value() -> None:
     )
 
     assert all(each.outcome in {Outcome.NO_NEIGHBOUR, Outcome.TIMEOUT} and each.detail for each in seen)
+    assert all(each.unsent for each in seen), "our own kernel refused: the network was never asked"
+
+
+def test_what_is_longer_than_our_own_link_was_not_sent() -> None:
+    """A datagram that no interface here can carry says nothing about the path."""
+    long = replace(request(Protocol.UDP, LOOPBACK[0], 9, timeout=0.2), payload_bytes=65_700)
+    (seen,) = Traffic(SECRET).exchange([long])
+
+    assert (seen.outcome, seen.unsent) == (Outcome.TIMEOUT, True)
 
 
 def test_knocking_overlaps() -> None:

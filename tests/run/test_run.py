@@ -283,7 +283,7 @@ def test_a_denied_verb_is_named_before_anything_is_created() -> None:
         run(plan(), world.edges())
 
     assert "patch services, list endpointslices.discovery.k8s.io" in caught.value.message
-    assert "--verb=patch --resource=services" in caught.value.hint
+    assert "l2probe rbac" in caught.value.hint
     assert world.calls["create"] == 0
 
 

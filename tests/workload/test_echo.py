@@ -151,6 +151,7 @@ def test_tcp_answer_is_padded_to_the_question(server: Server, host: str) -> None
         pytest.param(b"[1, 2]", id="no object"),
         pytest.param(b"[" * 50_000, id="deeply nested"),
         pytest.param(json.dumps({"l2probe": 1, "nonce": 7, "proof": None}).encode(), id="wrong types"),
+        pytest.param(json.dumps({"l2probe": 1, "nonce": NONCE, "proof": "\ud800"}).encode(), id="no character"),
         pytest.param(question(nonce="é" * 32), id="nonce outside ASCII"),
         pytest.param(question(nonce="a|b" + "0" * 29), id="nonce with a separator"),
         pytest.param(question(200), id="shorter than the answer"),
@@ -161,6 +162,7 @@ def test_without_proof_nobody_gets_an_answer(server: Server, body: bytes) -> Non
     received, _ = udp(server, body, timeout=0.2)
     assert received is None
     assert tcp(server, post(body)).startswith(b"HTTP/1.1 404")
+    assert udp(server, question())[0] is not None, "the next honest question is answered"
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import contextlib
 import os
 import select
 import subprocess
-import threading
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -84,7 +84,7 @@ def relays(outer: int) -> bool:
     A command may speak before that; a signal in between ends the whole lab, as one during its boot does.
     """
     for _ in range(1000):
-        links = [os.readlink(entry) for entry in Path(f"/proc/{outer}/fd").iterdir() if entry.is_symlink()]
+        links = [str(entry.readlink()) for entry in Path(f"/proc/{outer}/fd").iterdir() if entry.is_symlink()]
         if any("pidfd" in link for link in links):
             return True
         threading.Event().wait(0.01)
