@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from l2probe.errors import UsageError
 from l2probe.model import Report
 
 OUTPUTS = ("table", "wide", "json", "yaml")
+_CONTROL = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x09\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
 
 
 def render(report: Report, output: str, *, color: bool = False, width: int = 100) -> str:
@@ -20,12 +22,20 @@ def render(report: Report, output: str, *, color: bool = False, width: int = 100
     if output in {"table", "wide"}:
         from l2probe.report.table import table  # noqa: PLC0415 - tabulate only where a table is wanted
 
-        return table(report, color=color, width=width, wide=output == "wide")
+        return printable(table(report, color=color, width=width, wide=output == "wide"))
     if output not in OUTPUTS:
         raise UsageError(f"There was no output {output!r}.", f"Choose one of {', '.join(OUTPUTS)}.")
     from l2probe.report import document  # noqa: PLC0415 - msgspec and yaml only where they are wanted
 
     return document.to_json(report) if output == "json" else document.report_yaml(report)
+
+
+def printable(text: str) -> str:
+    """Return text for a terminal: of control characters only line ends and our own colours are left.
+
+    A report carries what others wrote (conditions, events, a saved report of somebody else's).
+    """
+    return _CONTROL.sub("", text)
 
 
 def load(data: bytes) -> Report:

@@ -10,7 +10,7 @@ import pytest
 
 from l2probe.errors import UsageError
 from l2probe.model import Verdict
-from l2probe.report import render
+from l2probe.report import printable, render
 from tests.report.reports import REPORTS
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -98,3 +98,9 @@ def test_an_unknown_output_is_refused() -> None:
     """The error names what there is."""
     with pytest.raises(UsageError, match="table, wide, json, yaml"):
         render(REPORTS["pass"], "toml")
+
+
+def test_foreign_text_does_not_steer_the_terminal() -> None:
+    """Escape sequences in a saved report, a condition or an event are not passed on; our own colours are."""
+    assert printable("a\x1b]0;title\x07b\x1b[2Jc\rd\n") == "a]0;titleb[2Jcd\n"
+    assert printable("\x1b[1;31mFAIL\x1b[0m\n") == "\x1b[1;31mFAIL\x1b[0m\n"
