@@ -210,11 +210,14 @@ def readiness(evidence: Evidence, explained: Explained) -> str:
 
 
 def lost_beyond_router(evidence: Evidence, explained: Explained, addresses: str) -> Finding:
-    """D03 from behind a router: all was lost, and whether anybody answers for the address was not seen."""
+    """D03 from behind a router: all was lost, and whether anybody answers for the address was not seen.
+
+    UNKNOWN, for the path to the segment may be what fails, and that accuses nobody's cluster.
+    """
     gateway = evidence.vantage.gateway or "the router"
     return finding(
         "D03",
-        Verdict.FAIL,
+        Verdict.UNKNOWN,
         says=f"Of {explained.pattern.where} at {addresses} nothing arrived ({outcomes(tried(explained.inside))}), "
         f"{readiness(evidence, explained)}; whether any node answered for it was not seen from behind a router.",
         because=(*split(explained), f"All of it went through {gateway}."),

@@ -146,7 +146,9 @@ def test_behind_a_router_nobody_is_said_to_have_answered() -> None:
         ),
     )
 
-    assert "not seen from behind a router" in only(away, "D03").says
+    found = only(away, "D03")
+    assert found.verdict is Verdict.UNKNOWN
+    assert "not seen from behind a router" in found.says
     assert "announcer answered" not in only(away, "D03").says
 
 
