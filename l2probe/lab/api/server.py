@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import secrets
 import socket
@@ -89,8 +90,11 @@ class ApiServer:
         transports = [connection.transport for connection in server.connections] if server is not None else []
         await self._runner.cleanup()
         for transport in transports:
-            if transport is not None and not transport.is_closing():
-                transport.abort()  # clients that keep connections would have TLS wait for their goodbye
+            # Clients that keep connections would have TLS wait for their goodbye. Debian 12's Python (3.11.2) fails to
+            # abort a transport that is closed for good already.
+            with contextlib.suppress(AttributeError):
+                if transport is not None:
+                    transport.abort()
         for _ in range(ROUNDS):
             await asyncio.sleep(0)
 
