@@ -16,8 +16,8 @@ import click
 
 from l2probe.cli import candidates
 from l2probe.cli.lab import need_libraries
-from l2probe.cli.options import cluster_options, report_options, stacked, talk_options
-from l2probe.cli.run import DEFAULT_PROFILE, LAB_OPTIONS, unparse
+from l2probe.cli.options import DEFAULT_PROFILE, cluster_options, lab_options, report_options, stacked, talk_options
+from l2probe.cli.run import LAB_OPTIONS, unparse
 
 if TYPE_CHECKING:
     from l2probe.cli.progress import Progress
@@ -79,32 +79,12 @@ def _diagnose_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
-def _lab_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    return stacked(
-        click.option("--lab", is_flag=True, help="Diagnose the Services of a fresh miniature cluster."),
-        click.option(
-            "--profile",
-            metavar="NAME",
-            shell_complete=candidates.profiles,
-            help=f"What the lab plays (default: {DEFAULT_PROFILE}).",
-        ),
-        click.option(
-            "--fault",
-            "faults",
-            multiple=True,
-            metavar="NAME",
-            shell_complete=candidates.faults,
-            help="Break the lab in this way first; repeatable.",
-        ),
-    )(function)
-
-
 @click.command("diagnose", short_help="Find out what is wrong with existing Services; changes nothing.")
 @click.argument("services", nargs=-1, metavar="[NS/NAME|svc/NAME|ADDRESS]...", shell_complete=candidates.services)
 @_diagnose_options
 @report_options
 @cluster_options
-@_lab_options
+@lab_options("Diagnose the Services of a fresh miniature cluster.")
 @talk_options
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> int:  # noqa: ANN401 - click's own values, made typed by Wanted

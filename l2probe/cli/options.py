@@ -15,6 +15,7 @@ from l2probe.workload.manifests import PullSecret, Toleration
 F = TypeVar("F", bound=Callable[..., Any])
 KUBERNETES_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 OUTPUTS = ("table", "wide", "json", "yaml")
+DEFAULT_PROFILE = "cilium-1.19-dsr"
 
 
 def stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -80,6 +81,27 @@ def report_options(function: F) -> F:
             help="Colours: on a terminal, always or never. NO_COLOR is honoured.",
         ),
     )(function)
+
+
+def lab_options(about: str) -> Callable[[F], F]:
+    """Add the options that run a command in a fresh lab; `about` is the help of --lab."""
+    return stacked(
+        click.option("--lab", is_flag=True, help=about),
+        click.option(
+            "--profile",
+            metavar="NAME",
+            shell_complete=candidates.profiles,
+            help=f"What the lab plays (default: {DEFAULT_PROFILE}).",
+        ),
+        click.option(
+            "--fault",
+            "faults",
+            multiple=True,
+            metavar="NAME",
+            shell_complete=candidates.faults,
+            help="Break the lab in this way first; repeatable.",
+        ),
+    )
 
 
 def talk_options(function: F) -> F:

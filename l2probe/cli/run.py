@@ -11,7 +11,9 @@ import click
 from l2probe.cli import candidates
 from l2probe.cli.lab import need_libraries
 from l2probe.cli.options import (
+    DEFAULT_PROFILE,
     cluster_options,
+    lab_options,
     labels,
     pull_secret,
     report_options,
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from l2probe.run.plan import Plan
 
 LAB_OPTIONS = frozenset({"lab", "profile", "faults"})
-DEFAULT_PROFILE = "cilium-1.19-dsr"
 
 
 def _suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,33 +95,13 @@ def _workload_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
-def _lab_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    return stacked(
-        click.option("--lab", is_flag=True, help="Run against a fresh miniature cluster on this machine."),
-        click.option(
-            "--profile",
-            metavar="NAME",
-            shell_complete=candidates.profiles,
-            help=f"What the lab plays (default: {DEFAULT_PROFILE}).",
-        ),
-        click.option(
-            "--fault",
-            "faults",
-            multiple=True,
-            metavar="NAME",
-            shell_complete=candidates.faults,
-            help="Break the lab in this way first; repeatable.",
-        ),
-    )(function)
-
-
 @click.command("run", short_help="Prove announcer, reachability, client address and policy Local.")
 @click.argument("suites", nargs=-1, metavar="[SUITE|FILE]...", shell_complete=candidates.suites)
 @_suite_options
 @report_options
 @cluster_options
 @_workload_options
-@_lab_options
+@lab_options("Run against a fresh miniature cluster on this machine.")
 @talk_options
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> int:  # noqa: ANN401 - click's own values, made typed by Wanted

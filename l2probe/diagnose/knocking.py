@@ -7,7 +7,6 @@ wait side by side. Needs no privilege (see `observe.sockets`). Nothing sent coul
 from __future__ import annotations
 
 import errno
-import ipaddress
 import selectors
 import socket
 import time
@@ -17,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Self, TypeAlias
 
 from l2probe.model import Exchange, Ip, Outcome, Protocol
-from l2probe.observe import netlink
+from l2probe.observe.attempts import silent, with_source
 from l2probe.observe.sockets import open_socket, trouble_of
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -146,7 +145,7 @@ def attempt(one: Knock) -> Steps:
         try:
             said = yield from (_tcp if one.protocol is Protocol.TCP else _udp)(sock, one)
         except TimeoutError as over:
-            ended = _silent(blank, str(over))
+            ended = silent(blank, str(over))
         except OSError as error:
             trouble = trouble_of(sock, error, one.vip, blank.payload_bytes)
             ended = replace(
@@ -155,7 +154,7 @@ def attempt(one: Knock) -> Steps:
         else:
             latency = time.monotonic() - began
             ended = replace(blank, outcome=Outcome.ANSWERED, detail=said, latency_seconds=latency)
-        return _with_source(ended, sock)
+        return with_source(ended, sock)
 
 
 def _tcp(sock: socket.socket, one: Knock) -> Generator[tuple[socket.socket, int], bool, str]:
@@ -188,18 +187,3 @@ def _first_line(answer: bytes) -> str:
         return f"the answer was no HTTP ({len(answer)} bytes)" if answer else "closed without an answer"
     line = answer.partition(b"\r\n")[0].decode("latin-1")[:80]
     return "".join(character if character.isprintable() else "?" for character in line)
-
-
-def _silent(blank: Exchange, detail: str) -> Exchange:
-    """Return a timeout, or NO_NEIGHBOUR when the kernel still waits for somebody to answer ARP or NDP."""
-    hop = netlink.unresolved(blank.vip)
-    if hop is None:
-        return replace(blank, detail=detail)
-    return replace(blank, outcome=Outcome.NO_NEIGHBOUR, detail=f"nobody answered for {hop}")
-
-
-def _with_source(exchange: Exchange, sock: socket.socket) -> Exchange:
-    address, port = sock.getsockname()[:2]
-    if not port or ipaddress.ip_address(address).is_unspecified:
-        return exchange
-    return replace(exchange, source=Ip(str(ipaddress.ip_address(address))), source_port=port)

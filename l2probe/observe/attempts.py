@@ -71,7 +71,7 @@ def attempt(request: Request, secret: bytes) -> Steps:
         try:
             received = yield from talk(sock, request, body, _Reader(secret, nonce, len(body)))
         except _OverError as over:
-            ended = _silent(blank, str(over))
+            ended = silent(blank, str(over))
         except _WrongError as wrong:
             ended = replace(blank, outcome=wrong.outcome, detail=str(wrong))
         except OSError as error:
@@ -81,7 +81,7 @@ def attempt(request: Request, secret: bytes) -> Steps:
             )
         else:
             ended = _answered(blank, received, time.monotonic() - began)
-        return _with_source(ended, sock)
+        return with_source(ended, sock)
 
 
 def _answered(blank: Exchange, seen: answer.Seen, latency: float) -> Exchange:
@@ -102,7 +102,7 @@ def _plain(client: str) -> Ip:
     return Ip(str(mapped or address))
 
 
-def _silent(blank: Exchange, detail: str) -> Exchange:
+def silent(blank: Exchange, detail: str) -> Exchange:
     """Return a timeout, or NO_NEIGHBOUR when the kernel still waits for somebody to answer ARP or NDP."""
     hop = netlink.unresolved(blank.vip)
     if hop is None:
@@ -110,7 +110,8 @@ def _silent(blank: Exchange, detail: str) -> Exchange:
     return replace(blank, outcome=Outcome.NO_NEIGHBOUR, detail=f"nobody answered for {hop}")
 
 
-def _with_source(exchange: Exchange, sock: socket.socket) -> Exchange:
+def with_source(exchange: Exchange, sock: socket.socket) -> Exchange:
+    """Return the exchange with the address and port that the socket spoke from, if it spoke."""
     address, port = sock.getsockname()[:2]
     if not port or ipaddress.ip_address(address).is_unspecified:
         return exchange

@@ -17,7 +17,8 @@ from click.testing import CliRunner, Result
 
 from l2probe.cli import COMMANDS, cli, wants_json
 from l2probe.cli.lab import LIBRARIES
-from l2probe.cli.run import DEFAULT_PROFILE, LAB_OPTIONS, unparse
+from l2probe.cli.options import DEFAULT_PROFILE
+from l2probe.cli.run import LAB_OPTIONS, unparse
 from l2probe.lab import profiles
 
 HEAVY = (
