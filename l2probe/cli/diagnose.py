@@ -16,7 +16,7 @@ import click
 
 from l2probe.cli import candidates
 from l2probe.cli.lab import need_libraries
-from l2probe.cli.options import DEFAULT_PROFILE, cluster_options, lab_options, report_options, stacked, talk_options
+from l2probe.cli.options import cluster_options, lab_options, report_options, stacked, talk_options
 from l2probe.cli.run import LAB_OPTIONS, unparse
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _in_lab(ctx: click.Context, wanted: Wanted) -> int:
     argv = [name, *unparse(ctx, typed[typed.index(name) + 1 :], without=LAB_OPTIONS)]
     if not wanted.services and not wanted.everything:
         argv.append("--all")
-    return run_inside(argv, profile=wanted.profile or DEFAULT_PROFILE, faults=wanted.faults)
+    return run_inside(argv, profile=wanted.profile, faults=wanted.faults)
 
 
 def _against_cluster(wanted: Wanted, argv: list[str]) -> int:

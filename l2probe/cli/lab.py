@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import click
 
 from l2probe.cli import candidates, help_instead
+from l2probe.cli.options import DEFAULT_PROFILE
 from l2probe.errors import UsageError
 
 output_option = click.option(
@@ -43,11 +44,9 @@ def need_libraries() -> None:
 @command.command()
 @click.option(
     "--profile",
-    default="cilium-1.19-dsr",
-    show_default=True,
     metavar="NAME",
     shell_complete=candidates.profiles,
-    help="What the lab plays.",
+    help=f"What the lab plays (default: {DEFAULT_PROFILE}, or what a fault needs).",
 )
 @click.option(
     "--fault",
@@ -57,7 +56,7 @@ def need_libraries() -> None:
     shell_complete=candidates.faults,
     help="Break it in this way first; repeatable.",
 )
-def up(profile: str, faults: tuple[str, ...]) -> int:
+def up(profile: str | None, faults: tuple[str, ...]) -> int:
     """Start the lab and leave it running."""
     need_libraries()
     from l2probe.lab import session  # noqa: PLC0415 - brings the lab's libraries
@@ -136,10 +135,8 @@ def faults(output: str) -> int:
     """List the ways in which the lab can be broken."""
     from l2probe.lab.faults import FAULTS  # noqa: PLC0415 - only here
 
-    columns = ("name", "raises", "about")
+    columns = ("name", "raises", "command", "about") if output == "json" else ("name", "raises", "about")
     rows = [{column: str(getattr(fault, column)) for column in columns} for fault in FAULTS.values()]
-    if output == "json":
-        rows = [{**row, "command": FAULTS[row["name"]].command} for row in rows]
     _table(rows, output)
     return 0
 

@@ -91,7 +91,7 @@ def lab_options(about: str) -> Callable[[F], F]:
             "--profile",
             metavar="NAME",
             shell_complete=candidates.profiles,
-            help=f"What the lab plays (default: {DEFAULT_PROFILE}).",
+            help=f"What the lab plays (default: {DEFAULT_PROFILE}, or what a fault needs).",
         ),
         click.option(
             "--fault",

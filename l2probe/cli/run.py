@@ -11,7 +11,6 @@ import click
 from l2probe.cli import candidates
 from l2probe.cli.lab import need_libraries
 from l2probe.cli.options import (
-    DEFAULT_PROFILE,
     cluster_options,
     lab_options,
     labels,
@@ -163,7 +162,7 @@ def _in_lab(ctx: click.Context, wanted: Wanted) -> int:
     typed: list[str] = ctx.obj
     name = ctx.info_name or "run"
     argv = [name, *unparse(ctx, typed[typed.index(name) + 1 :], without=LAB_OPTIONS)]
-    return run_inside(argv, profile=wanted.profile or DEFAULT_PROFILE, faults=wanted.faults)
+    return run_inside(argv, profile=wanted.profile, faults=wanted.faults)
 
 
 def unparse(ctx: click.Context, argv: list[str], *, without: frozenset[str]) -> list[str]:

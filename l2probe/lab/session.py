@@ -16,7 +16,7 @@ from typing import Any
 from l2probe.errors import LabError, UsageError
 from l2probe.lab import control, entering, holder
 from l2probe.lab.addresses import listen_on_host
-from l2probe.lab.faults import FAULTS
+from l2probe.lab.faults import FAULTS, profile_of
 from l2probe.lab.passing import Relay
 from l2probe.lab.profiles import PROFILES
 from l2probe.lab.rights import DENIED, rights_of
@@ -36,14 +36,16 @@ class LabStatus:
     started: bool = False
 
 
-def run_inside(argv: Sequence[str], *, profile: str, faults: Sequence[str]) -> int:
+def run_inside(argv: Sequence[str], *, profile: str | None, faults: Sequence[str]) -> int:
     """Boot a private lab, run `l2probe ARGV…` in its client's namespace, tear it down; return the exit code.
 
-    Signals go to the command, which cleans up; 128 + N when signal N ended it. UsageError for an unknown profile or
-    fault, LabError when the lab could not be built or was killed.
+    `profile` None: what the faults need. Signals go to the command, which cleans up; 128 + N when signal N ended it.
+    UsageError for an unknown profile or fault, LabError when the lab could not be built or was killed.
     """
     _known(profile, faults)
-    plan = _plan(profile, faults, inner=lambda client: entering.become(holder.argv_of_ours(argv), client))
+    plan = _plan(
+        profile or profile_of(faults), faults, inner=lambda client: entering.become(holder.argv_of_ours(argv), client)
+    )
     pid, line = holder.start(plan)
     plan.host.close()
     with Relay(pid) as relay:
@@ -65,9 +67,13 @@ def _hear_until(line: holder.Channel, last: str, relay: Relay) -> holder.News:
             return news
 
 
-def up(profile: str, faults: Sequence[str]) -> LabStatus:
-    """Boot a lab that stays, or find the one that is up. LabError when that has another profile, or at failure."""
+def up(profile: str | None, faults: Sequence[str]) -> LabStatus:
+    """Boot a lab that stays, or find the one that is up. LabError when that has another profile, or at failure.
+
+    `profile` None: what the faults need.
+    """
     _known(profile, faults)
+    profile = profile or profile_of(faults)
     listening = control.listen()
     if listening is None:
         return _already_up(profile, faults)

@@ -214,5 +214,5 @@ def test_every_listed_fault_can_be_applied() -> None:
     """The table that people read and the table that breaks have the same names; each row says what it does."""
     assert set(FAULTS) == set(BREAKS) == set(EFFECTS)
     assert all(fault.name == name and fault.about for name, fault in FAULTS.items())
-    assert FAULTS["mtu"].command == "l2probe lab fault mtu"
+    assert FAULTS["mtu"].command == "l2probe run --lab --fault mtu"
     assert pool("v2").plural == POOLS
