@@ -11,7 +11,7 @@ from pathlib import Path
 
 from l2probe.lab.controllers.announcers import Announcers
 from l2probe.lab.controllers.bootstrap import bootstrap
-from l2probe.lab.controllers.breakage import Patient, break_, mend
+from l2probe.lab.controllers.breakage import break_, mend
 from l2probe.lab.controllers.client import Client
 from l2probe.lab.controllers.datapath import Datapath
 from l2probe.lab.controllers.endpoints import Endpoints
@@ -20,6 +20,7 @@ from l2probe.lab.controllers.kubelet import Kubelet
 from l2probe.lab.controllers.logs import Query
 from l2probe.lab.controllers.namespaces import Namespaces
 from l2probe.lab.controllers.objects import Key
+from l2probe.lab.controllers.patient import Patient
 from l2probe.lab.controllers.plane import Plane, make_plane
 from l2probe.lab.controllers.scheduler import Scheduler
 from l2probe.lab.driver import World
