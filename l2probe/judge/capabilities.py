@@ -17,7 +17,7 @@ from l2probe.judge.case import (
     vips,
 )
 from l2probe.judge.local import local_policy
-from l2probe.judge.owners import contenders, is_foreign, owners
+from l2probe.judge.owners import contenders, is_foreign, owners, rivals
 from l2probe.model import (
     Capabilities,
     Evidence,
@@ -78,13 +78,11 @@ def exclusive(seen: tuple[Case, ...]) -> bool | None:
 
 def at_once(case: Case, vip: Ip) -> bool | None:
     """Whether nobody else answered for this VIP at the same time."""
-    rivals = contenders(case, vip)
-    if not rivals:
+    at_a_time = contenders(case, vip)
+    if not at_a_time:
         return True
-    nodes = [owner for owner in rivals if owner.node is not None]
-    if len(nodes) > 1 or any(is_foreign(case, owner) for owner in rivals if owner.node is None):
-        return False
-    return None
+    foreign = any(is_foreign(case, owner) for owner in at_a_time if owner.node is None)
+    return False if foreign or rivals(case, vip) else None
 
 
 def is_reachable(seen: tuple[Case, ...], flow: Flow) -> bool | None:

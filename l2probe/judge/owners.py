@@ -83,10 +83,20 @@ def contend(case: Case, one: Owner, other: Owner) -> bool:
     return not (handed_over and all(licensed(case, owner, frame) for owner, frame in within))
 
 
+def contending(case: Case, some: Sequence[Owner]) -> tuple[Owner, ...]:
+    """Those among some who answered at the same time as another of them."""
+    pairs = [pair for pair in combinations(some, 2) if contend(case, *pair)]
+    return tuple(owner for owner in some if any(owner in pair for pair in pairs))
+
+
 def contenders(case: Case, vip: Ip) -> tuple[Owner, ...]:
     """Those who answered for this VIP at the same time as somebody else."""
-    pairs = [pair for pair in combinations(owners(case, vip), 2) if contend(case, *pair)]
-    return tuple(owner for owner in owners(case, vip) if any(owner in pair for pair in pairs))
+    return contending(case, owners(case, vip))
+
+
+def rivals(case: Case, vip: Ip) -> tuple[Owner, ...]:
+    """Return the nodes that answered for this VIP at the same time as another node; strangers do not count."""
+    return contending(case, [owner for owner in owners(case, vip) if owner.node is not None])
 
 
 def last_owner(case: Case, vip: Ip) -> Owner | None:

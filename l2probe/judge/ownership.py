@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 
 from l2probe.judge.case import Case, cases, claims, claims_until, exchanges, node_of, ready_nodes, vips
 from l2probe.judge.finding import about, finding
@@ -18,6 +19,7 @@ from l2probe.judge.owners import (
     is_foreign,
     lies,
     owners,
+    rivals,
     silent_vips,
     strangers,
     unmapped_nodes,
@@ -41,11 +43,6 @@ def winner(case: Case, vip: Ip) -> str:
     sent = Counter(e.sent_mac for _, e in exchanges(case.trials) if e.vip == vip and e.sent_mac is not None)
     shares = [f"{number} to {node_of(case, mac) or mac}" for mac, number in sent.most_common()]
     return f"This host sent to {vip}: {listing(shares)}." if shares else ""
-
-
-def rivals(case: Case, vip: Ip) -> tuple[Owner, ...]:
-    """Return the nodes that answered for this VIP at the same time."""
-    return tuple(owner for owner in contenders(case, vip) if owner.node is not None)
 
 
 def is_everyone(case: Case, nodes: tuple[Owner, ...]) -> bool:
@@ -79,8 +76,11 @@ def duplicate_announcers(evidence: Evidence) -> Iterator[Finding]:
 def claim_words(case: Case) -> str:
     """Whom the control plane named, over the whole observation."""
     history = claims(case) or ()
-    holders = listing(claim.holder for claim in history if claim.holder)
-    return f"The {names(case.evidence.cluster).claim} named {holders} throughout." if holders else ""
+    holders = [claim.holder for claim in history if claim.holder]
+    if not holders:
+        return ""
+    named = ", then ".join(holder for holder, _ in groupby(holders))
+    return f"The {names(case.evidence.cluster).claim} named {named}{' throughout' if len(set(holders)) == 1 else ''}."
 
 
 def several_nics(evidence: Evidence) -> Iterator[Finding]:

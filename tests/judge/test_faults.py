@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -80,11 +81,11 @@ def duplicate_announcers() -> Evidence:
     return each_trial(healthy(), doubled)
 
 
-def foreign_owner() -> Evidence:
+def foreign_owner(**cluster: Any) -> Evidence:  # noqa: ANN401 - what `healthy` takes
     """Return a host outside the cluster answers too and gets half of the traffic."""
 
     def doubled(trial: Trial) -> Trial:
-        frames = tuple(reply(vip, FOREIGN, trial.started + 0.1 * n) for n in range(3) for vip in trial.service.vips)
+        frames = tuple(reply(one.ip, FOREIGN, one.at) for one in trial.replies or ())
         return replace(trial, replies=(*frames, *(trial.replies or ())))
 
     def taken(_: Trial, one: Exchange) -> Exchange:
@@ -95,7 +96,7 @@ def foreign_owner() -> Evidence:
             lost(one, outcome), sent_mac=FOREIGN, reply_mac=FOREIGN if outcome is Outcome.WRONG_ANSWER else None
         )
 
-    return each_exchange(each_trial(healthy(), doubled), taken)
+    return each_exchange(each_trial(healthy(**cluster), doubled), taken)
 
 
 def announcer_drops() -> Evidence:
@@ -153,6 +154,17 @@ def test_the_fault_is_named_first_and_nothing_false_beside_it(name: str) -> None
     assert findings[0].verdict is Verdict.FAIL
     assert findings[0].consequence_of is None
     assert {found.code for found in findings if found.consequence_of is None} <= {code, "D01"}
+
+
+def test_a_handover_beside_a_foreign_machine_is_no_split_brain() -> None:
+    """Two nodes that follow each other are not rivals because a stranger answers all the time."""
+    evidence = foreign_owner(version="v1.20.2", local=Outcome.ANSWERED)
+
+    findings = judge(evidence)
+
+    assert findings[0].code == "C03"
+    assert not {"C01", "C06"} & {found.code for found in findings}
+    assert capabilities(evidence).exclusive is False
 
 
 @pytest.mark.parametrize("name", FAULTS)
