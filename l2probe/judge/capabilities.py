@@ -17,6 +17,7 @@ from l2probe.judge.case import (
     vips,
 )
 from l2probe.judge.local import local_policy
+from l2probe.judge.loss import steady
 from l2probe.judge.owners import contenders, is_foreign, owners, rivals
 from l2probe.model import (
     Capabilities,
@@ -86,15 +87,25 @@ def at_once(case: Case, vip: Ip) -> bool | None:
 
 
 def is_reachable(seen: tuple[Case, ...], flow: Flow) -> bool | None:
-    """Whether our Pod answered wherever it stood; False when it never did, or never from one place; None: nobody tried.
+    """Whether our Pod answered wherever it stood, all but for what chance loses on a sound segment.
 
-    A place with fewer than TELLING tries decides nothing alone: one lost packet is no unreachable node.
+    False when it never did, or never from one place, or when far more was lost; None when nobody tried, or when more
+    was lost than chance explains and too little to call it broken. A place with fewer than TELLING tries decides
+    nothing alone: one lost packet is no unreachable node. Larger payloads are another question where small ones pass.
     """
-    trials = [trial for case in seen for trial in promised_trials(case)]
-    places = [[answered(one) for _, one in exchanges((trial,), flow) if tells(trial, one)] for trial in trials]
-    if not any(places):
+    places = [told(trial, flow) for case in seen for trial in promised_trials(case)]
+    tried = [one for place in places for one in place]
+    if not tried:
         return None
-    return any(map(any, places)) and all(any(outcomes) for outcomes in places if len(outcomes) >= TELLING)
+    if not any(map(answered, tried)) or any(len(p) >= TELLING and not any(map(answered, p)) for p in places):
+        return False
+    smallest = min(one.payload_bytes for one in tried)
+    return steady([one for one in tried if one.payload_bytes == smallest])
+
+
+def told(trial: Trial, flow: Flow) -> list[Exchange]:
+    """Return the exchanges of a flow kind that say whether traffic arrives."""
+    return [one for _, one in exchanges((trial,), flow) if tells(trial, one)]
 
 
 def kept(case: Case, exchange: Exchange) -> bool | None:

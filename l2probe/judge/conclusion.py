@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from l2probe import __version__
-from l2probe.judge.capabilities import FULL_BYTES, passed_full_size
+from l2probe.judge.capabilities import FULL_BYTES, passed_full_size, told
 from l2probe.judge.capabilities import capabilities as conclude_capabilities
-from l2probe.judge.case import cases, refused_here
+from l2probe.judge.case import answered, cases, promised_trials, refused_here
 from l2probe.judge.existing import unknown
 from l2probe.judge.local import off_trials
 from l2probe.judge.order import SEVERITY, arrange
 from l2probe.judge.table import API_RULES, WIRE_RULES
-from l2probe.judge.words import listing
+from l2probe.judge.words import listing, per_flow
 from l2probe.model import (
     Capabilities,
     Evidence,
+    Exchange,
     Finding,
     Flow,
     LocalPolicy,
@@ -87,7 +88,7 @@ def unproven(evidence: Evidence, capabilities: Capabilities, findings: tuple[Fin
     yield from obstacles(evidence, able)
     open_flows = [flow for flow in evidence.flows if getattr(able.reachable, flow) is None]
     held = {flow: words for flow in open_flows if (words := refusal(evidence, flow))}
-    untried = [flow for flow in open_flows if flow not in held]
+    untried = [flow for flow in open_flows if flow not in held and not tried(evidence, flow)]
     lost = [flow for flow in evidence.flows if getattr(able.reachable, flow) is False]
     for flow, words in held.items():
         yield f"This host could not send {flow}: {words}."
@@ -110,10 +111,35 @@ def unproven(evidence: Evidence, capabilities: Capabilities, findings: tuple[Fin
 
 
 def unexplained(evidence: Evidence, able: Capabilities, findings: tuple[Finding, ...]) -> Iterator[str]:
-    """Yield the flow kinds that did not arrive and that no failure explains: a warning explains no unreachable flow."""
+    """Yield the flow kinds that did not arrive, or not all, and that no finding explains.
+
+    A warning explains no unreachable flow, unless it is about the loss itself.
+    """
+    said = {found.code for found in findings if found.verdict is Verdict.FAIL or found.code == "D12"}
+    if any(code[0] in "ABCD" for code in said):
+        return
     lost = [flow for flow in evidence.flows if getattr(able.reachable, flow) is False]
-    if lost and not any(found.code[0] in "ABCD" and found.verdict is Verdict.FAIL for found in findings):
-        yield f"Why nothing arrived for {listing(lost)}: too little was tried to tell loss from a pattern."
+    partly = [flow for flow in lost if any(map(answered, tried(evidence, flow)))]
+    if never := [flow for flow in lost if flow not in partly]:
+        yield f"Why nothing arrived for {listing(never)}: too little was tried to tell loss from a pattern."
+    if partly:
+        yield f"Why so much was lost ({arrived(evidence, partly)} answered): no pattern and no steady loss explains it."
+    shaky = [flow for flow in evidence.flows if getattr(able.reachable, flow) is None and tried(evidence, flow)]
+    if shaky:
+        yield (
+            f"Whether traffic arrives reliably ({arrived(evidence, shaky)} answered): more was lost than chance "
+            "explains, and too little to call it broken. Try again."
+        )
+
+
+def tried(evidence: Evidence, flow: Flow) -> list[Exchange]:
+    """Return the exchanges of a flow kind that say whether traffic arrives."""
+    return [one for case in cases(evidence) for trial in promised_trials(case) for one in told(trial, flow)]
+
+
+def arrived(evidence: Evidence, flows: list[Flow]) -> str:
+    """Return how many of each flow kind were answered, in words."""
+    return per_flow([one for flow in flows for one in tried(evidence, flow)])
 
 
 def refusal(evidence: Evidence, flow: Flow) -> str:

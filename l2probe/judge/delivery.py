@@ -6,20 +6,11 @@ from collections.abc import Iterator
 
 from l2probe.judge.case import Case, answered, cases, exchanges, has_ready_backend, node_of, serving_trials, vips
 from l2probe.judge.finding import about, finding
-from l2probe.judge.owners import last_owner, silent
+from l2probe.judge.loss import intermittent
+from l2probe.judge.owners import is_accused, last_owner, silent, strangers
 from l2probe.judge.patterns import Explained, Try, explain, tries
-from l2probe.judge.statistics import wilson
-from l2probe.judge.words import count, listing, outcomes, per_flow, percent, seconds
-from l2probe.model import Evidence, Exchange, Finding, Outcome, Protocol, Subject, Verdict
-
-RETRANSMITTED_SECONDS = 0.9
-"""A TCP exchange on a LAN that takes this long lost a SYN: Linux repeats it after 1 s (RFC 6298)."""
-SEVERAL = 2
-"""Separate moments of loss that make it intermittent."""
-MOMENT_SECONDS = 0.5
-"""What is lost without a break within this time is one event."""
-NOTICED, BROKEN = 0.01, 0.05
-"""The loss that the interval must exceed to be worth a word, and to be called broken."""
+from l2probe.judge.words import count, listing, outcomes, per_flow
+from l2probe.model import Evidence, Exchange, Finding, Mac, Outcome, Protocol, Subject, Verdict
 
 
 def spoken_for(evidence: Evidence) -> tuple[Case, ...]:
@@ -133,10 +124,18 @@ def reply_from_other_nic(evidence: Evidence) -> Iterator[Finding]:
 def lost_traffic(evidence: Evidence) -> Iterator[Finding]:
     """D03, D04, D05, D06 where the losses have a pattern; D12 where they have none."""
     seen = tries(spoken_for(evidence))
-    found, rest = explain(tuple(one for one in seen if not unheard(evidence, one)))
+    strange = foreign_macs(evidence)
+    heard = tuple(one for one in seen if not unheard(evidence, one) and one.exchange.sent_mac not in strange)
+    found, rest = explain(heard)
     for explained in found:
         yield PATTERNS[explained.pattern.code](evidence, explained)
-    yield from intermittent(rest)
+    yield from intermittent(evidence, rest)
+
+
+def foreign_macs(evidence: Evidence) -> frozenset[Mac]:
+    """Return the MACs of machines that are called foreign: what went to them says nothing about the cluster."""
+    every = ((case, vip, owner) for case in cases(evidence) for vip in vips(case) for owner in strangers(case, vip))
+    return frozenset(mac for case, vip, owner in every if is_accused(case, vip, owner) for mac in owner.macs)
 
 
 def unheard(evidence: Evidence, one: Try) -> bool:
@@ -297,51 +296,3 @@ def large_lost(_: Evidence, explained: Explained) -> Finding:
 
 
 PATTERNS = {"D03": announcer_drops, "D04": unreachable_backends, "D05": udp_across_nodes, "D06": large_lost}
-
-
-def intermittent(rest: tuple[Try, ...]) -> Iterator[Finding]:
-    """D12: a share is lost and nothing explains which. One lost packet is no finding, nor is one short interruption."""
-    lost = [one for one in rest if one.lost]
-    low, high = wilson(len(lost), len(rest))
-    if not lost or len(lost) == len(rest) or low < NOTICED or len(moments(rest)) < SEVERAL:
-        return
-    slow = [o.exchange for o in rest if not o.lost and is_retransmitted(o.exchange)]
-    yield finding(
-        "D12",
-        Verdict.FAIL if low >= BROKEN else Verdict.WARN,
-        says=f"{len(lost)} of {len(rest)} exchanges were lost without a pattern: {percent(len(lost) / len(rest))} "
-        f"(95 % interval {percent(low)} to {percent(high)}).",
-        because=(
-            f"Answered: {per_flow(tried(rest))}.",
-            f"Lost: {outcomes(tried(tuple(lost)))}.",
-            f"{count(len(slow), 'TCP connection')} answered only after {seconds(RETRANSMITTED_SECONDS)} or "
-            f"more: packets were repeated."
-            if slow
-            else "",
-            "Neither size, protocol, backend, node nor Service separates the lost from the answered.",
-        ),
-        remedy="Look for loss on the segment: interface error counters on client, switch and nodes (ip -s "
-        "link, ethtool -S), duplex, overload.",
-        subject=Subject(),
-    )
-
-
-def moments(rest: tuple[Try, ...]) -> list[list[Exchange]]:
-    """Group the lost by time: a moment ends when an exchange passed unharmed, or after MOMENT_SECONDS.
-
-    A datapath that is reloaded loses everything for some milliseconds: that is one event, however many packets it hits.
-    """
-    found: list[list[Exchange]] = []
-    within = False
-    for one in sorted(rest, key=lambda one: one.exchange.at):
-        if one.lost and within and one.exchange.at - found[-1][0].at <= MOMENT_SECONDS:
-            found[-1].append(one.exchange)
-        elif one.lost:
-            found.append([one.exchange])
-        within = one.lost or (within and is_retransmitted(one.exchange))
-    return found
-
-
-def is_retransmitted(exchange: Exchange) -> bool:
-    """Whether a TCP exchange took so long that a packet must have been repeated."""
-    return exchange.protocol is Protocol.TCP and (exchange.latency_seconds or 0.0) >= RETRANSMITTED_SECONDS

@@ -14,6 +14,9 @@ SAID = 16
 """Observations that one finding shows before the rest becomes a number."""
 
 TRAFFIC = tuple(code for code in RANK if code[0] in "DE")
+DELIVERY = tuple(code for code in RANK if code[0] == "D" and code != "D12")
+"""What a second owner explains: loss at one of two is a pattern (D03), loss without one has another cause; and what the
+Pod saw was proven through a node's MAC."""
 SILENCE = ("B06", "B07", "B14", "B11", "B12")
 OWNERSHIP = ("C03", "C06", "C01", "C04", "V06", "C02")
 
@@ -33,9 +36,9 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "B14": TRAFFIC,
     "B11": TRAFFIC,
     "B12": TRAFFIC,
-    "C03": ("C01", "C04", "V06", *TRAFFIC),
-    "C06": ("C01", "C04", *TRAFFIC),
-    "C01": ("C04", *TRAFFIC),
+    "C03": ("C01", "C04", "V06", *DELIVERY, "E05"),
+    "C06": ("C01", "C04", *DELIVERY),
+    "C01": ("C04", *DELIVERY),
     "C04": ("D01",),
     "D02": ("D03", "D04", "D11", "D12", "D01"),
     "D03": ("D04", "D05", "D06", "D12", "D01", "D10"),

@@ -233,6 +233,50 @@ def test_reachable_means_in_every_place(change: Callable[[Trial, Exchange], Exch
     assert able.reachable.tcp4 is expected
 
 
+def lose(some: set[int]) -> Evidence:
+    """Return a healthy cluster in which these of the small tcp4 exchanges with policy Cluster were lost, by number."""
+    numbers = iter(range(10_000))
+
+    def changed(trial: Trial, one: Exchange) -> Exchange:
+        small = one.flow is Flow.TCP4 and one.payload_bytes == 512 and trial.service.policy is TrafficPolicy.CLUSTER
+        return lost(one) if small and next(numbers) in some else one
+
+    return each_exchange(MOVED, changed)
+
+
+@pytest.mark.parametrize(
+    ("some", "expected"),
+    [
+        pytest.param({3}, True, id="one of 24 is chance"),
+        pytest.param({3, 13}, True, id="two of 24 may be chance"),
+        pytest.param({3, 13, 21}, None, id="three of 24 are hardly chance, and not broken either"),
+        pytest.param({1, 2, 3, 4}, True, id="one short moment is one event"),
+        pytest.param({1, 3, 5, 9, 11, 13, 17, 19, 21}, False, id="a third is lost again and again"),
+    ],
+)
+def test_reachable_means_no_more_is_lost_than_chance_takes(some: set[int], *, expected: bool | None) -> None:
+    """Yes only where chance explains what was lost; what is neither chance nor broken is not known."""
+    assert capabilities(lose(some)).reachable.tcp4 is expected
+
+
+def test_loss_that_no_finding_explains_stays_open() -> None:
+    """Too little for a finding of its own: the report names the numbers and is UNKNOWN."""
+    evidence = lose({3, 13, 21})
+
+    assert judge(evidence) == ()
+    assert "Whether traffic arrives reliably (tcp4 33 of 36 answered)" in open_questions(evidence)
+    assert verdict_of(evidence) is Verdict.UNKNOWN
+
+
+def test_loss_that_a_finding_tells_is_not_told_twice() -> None:
+    """D12 says what was lost: nothing is added."""
+    evidence = each_exchange(MOVED, lambda _, one: lost(one) if int(one.at * 100) % 4 == 0 else one)
+
+    assert "D12" in {found.code for found in judge(evidence)}
+    assert capabilities(evidence).reachable.tcp4 is False
+    assert open_questions(evidence) == ""
+
+
 def test_nothing_tried_is_not_unreachable() -> None:
     """Without exchanges reachability is None, and the report is UNKNOWN."""
     evidence = each_trial(healthy(), lambda trial: replace(trial, exchanges=None))

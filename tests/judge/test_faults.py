@@ -167,6 +167,41 @@ def test_a_handover_beside_a_foreign_machine_is_no_split_brain() -> None:
     assert capabilities(evidence).exclusive is False
 
 
+def test_loss_beside_two_owners_is_its_own_cause() -> None:
+    """Nothing is lost more often at one of two nodes: they do not explain it, and the numbers of both are shown."""
+    random = Random(3)
+
+    def split(_: Trial, one: Exchange) -> Exchange:
+        entered = replace(one, sent_mac=mac(random.choice((NODES[0], NODES[2]))))
+        return lost(entered) if random.random() < 0.3 else entered
+
+    found = {one.code: one for one in judge(each_exchange(duplicate_announcers(), split))}
+
+    assert found["C01"].consequence_of is found["D12"].consequence_of is None
+    assert any("to node-1" in line and "to node-3" in line for line in found["D12"].because)
+
+
+def test_what_is_lost_at_one_of_two_owners_is_a_consequence() -> None:
+    """All that went to the second node is lost: a pattern, and the two owners are its cause."""
+    spread = iter(range(10_000))
+
+    def split(_: Trial, one: Exchange) -> Exchange:
+        second = next(spread) % 3 == 0
+        return lost(replace(one, sent_mac=mac(NODES[2]))) if second else one
+
+    found = {one.code: one for one in judge(each_exchange(duplicate_announcers(), split))}
+
+    assert found["D03"].consequence_of == "C01"
+    assert "D12" not in found
+
+
+def test_what_a_foreign_machine_swallowed_is_no_loss_of_the_cluster() -> None:
+    """Datagrams that went to the stranger are C03's, not loss without a pattern."""
+    findings = judge(foreign_owner())
+
+    assert {one.code for one in findings} <= {"C03", "D10", "D01"}
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_makes_the_report_fail(name: str) -> None:
     """A report about a broken cluster says FAIL, never UNKNOWN."""

@@ -32,14 +32,21 @@ def found(
 
 def test_consequences_stand_behind_their_cause_and_are_marked() -> None:
     """What C01 explains follows it, in rank."""
-    arranged = arrange([found("D01", Verdict.WARN), found("E03"), found("D12"), found("C01")])
+    arranged = arrange([found("D01", Verdict.WARN), found("D11"), found("D03"), found("C01")])
 
     assert [(f.code, f.consequence_of) for f in arranged] == [
         ("C01", None),
-        ("D12", "C01"),
-        ("E03", "C01"),
+        ("D03", "C01"),
+        ("D11", "C01"),
         ("D01", "C01"),
     ]
+
+
+@pytest.mark.parametrize("code", ["D12", "E03", "E02"])
+@pytest.mark.parametrize("owners", ["C01", "C03", "C06"])
+def test_a_second_owner_explains_neither_loss_without_a_pattern_nor_translation(owners: str, code: str) -> None:
+    """Loss at one owner is a pattern, and what a Pod saw came through a node: both stand for themselves."""
+    assert [f.consequence_of for f in arrange([found(owners), found(code)])] == [None, None]
 
 
 def test_a_warning_explains_no_failure() -> None:

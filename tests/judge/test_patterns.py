@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l2probe.judge.statistics import fisher, wilson
+from l2probe.judge.statistics import fisher, tail, wilson
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,18 @@ def test_fisher_sums_to_one() -> None:
 
     assert isclose(sum(exact), 1.0)
     assert min(exact) >= 0
+
+
+@pytest.mark.parametrize(
+    ("hits", "total", "share", "chance"),
+    [(0, 10, 0.5, 1.0), (1, 2, 0.5, 0.75), (10, 10, 0.5, 1 / 1024), (1, 12, 0.01, 1 - 0.99**12), (3, 0, 0.5, 0.0)],
+)
+def test_tail_counts_at_least_so_many(hits: int, total: int, share: float, chance: float) -> None:
+    """The chance of at least so many is the textbook's."""
+    assert isclose(tail(hits, total, share), chance, abs_tol=1e-9)
+
+
+@given(st.integers(0, 20_000), st.integers(0, 20_000), st.floats(0.001, 0.999))
+def test_tail_is_a_chance_for_any_number(hits: int, total: int, share: float) -> None:
+    """Tens of thousands of exchanges overflow nothing."""
+    assert 0 <= tail(hits, total, share) <= 1
