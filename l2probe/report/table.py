@@ -6,18 +6,17 @@ The only user of tabulate.
 from __future__ import annotations
 
 import textwrap
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from tabulate import tabulate
 
 from l2probe.judge import CODES, DIAGNOSE, unproven
-from l2probe.judge.case import mac_owners
 from l2probe.judge.existing import besides
 from l2probe.judge.words import listing, seconds
-from l2probe.model import Exchange, Finding, Mac, NodeName, Report, Trial, Verdict
+from l2probe.model import Finding, Report, Verdict
 from l2probe.report.checked import checked, summary
 from l2probe.report.proofs import rows
+from l2probe.report.seen import CLAIMED, seen
 
 COLORS = {Verdict.PASS: "32", Verdict.WARN: "33", Verdict.UNKNOWN: "35", Verdict.FAIL: "31"}
 NARROWEST = 60
@@ -168,48 +167,6 @@ def open_questions(report: Report, width: int) -> str:
 
 def evidence_tables(report: Report, width: int) -> Iterator[str]:
     """Yield what was seen: who answered, what was claimed, what came of the traffic."""
-    trials = report.evidence.trials
-    macs = mac_owners(report.evidence)
-    heard = [line for trial in trials for line in heard_lines(trial, macs)]
-    if heard:
-        yield "WHO ANSWERED\n" + grid(("SERVICE", "BACKEND", "ADDRESS", "MAC", "NODE", "FRAMES"), heard, (None,) * 6)
-    claimed = list(dict.fromkeys(line for trial in trials for line in claim_lines(trial)))
-    if claimed:
-        yield "WHAT WAS CLAIMED\n" + grid(("SERVICE", "HOLDER", "SOURCE"), claimed, (None, None, max(20, width - 50)))
-    talked = [line for trial in trials for line in talk_lines(trial)]
-    if talked:
-        head = ("SERVICE", "BACKEND", "FLOW", "BYTES", "OUTCOME", "IN", "OUT", "SEEN")
-        yield "TRAFFIC\n" + grid(head, talked, (None,) * 8)
-
-
-def heard_lines(trial: Trial, macs: Mapping[Mac, NodeName]) -> Iterator[tuple[str, ...]]:
-    """Yield one line for each answerer of each address."""
-    counted = Counter((reply.ip, reply.mac, macs.get(reply.mac, "unknown")) for reply in trial.replies or ())
-    for (ip, mac, node), number in counted.items():
-        yield (trial.service.name, trial.placement, ip, mac, node, str(number))
-
-
-def claim_lines(trial: Trial) -> Iterator[tuple[str, ...]]:
-    """Yield one line for each holder."""
-    for claim in trial.claims or ():
-        yield (trial.service.name, claim.holder or "nobody", claim.source)
-
-
-def talk_lines(trial: Trial) -> Iterator[tuple[str, ...]]:
-    """Yield one line for each kind of exchange with the same end."""
-    counted: Counter[tuple[str, ...]] = Counter(talk_words(exchange) for exchange in trial.exchanges or ())
-    for (flow, size, outcome, sent, back, seen), number in sorted(counted.items()):
-        yield (trial.service.name, trial.placement, flow, size, f"{number} {outcome}", sent, back, seen)
-
-
-def talk_words(exchange: Exchange) -> tuple[str, ...]:
-    """Return what is said of one exchange."""
-    seen = f"{exchange.seen} on {exchange.node}" if exchange.seen else ""
-    return (
-        exchange.flow,
-        f"{exchange.payload_bytes:>5}",
-        exchange.outcome,
-        exchange.sent_mac or "",
-        exchange.reply_mac or "",
-        seen,
-    )
+    for shown in seen(report.evidence):
+        limits = (None, None, max(20, width - 50)) if shown.title == CLAIMED else (None,) * len(shown.head)
+        yield f"{shown.title.upper()}\n" + grid([word.upper() for word in shown.head], shown.lines, limits)
