@@ -23,6 +23,8 @@ from l2probe.errors import L2ProbeError
 
 COULD_NOT_TELL = 2
 """Exit code of everything that is neither proven good (0) nor proven broken (1)."""
+GITHUB = "GITHUB_ACTIONS"
+"""The variable that is "true" in a job of GitHub Actions, whose runner reads workflow commands from stderr too."""
 PLUGIN_PREFIX = "kubectl-"
 """https://kubernetes.io/docs/tasks/extend-kubectl/kubectl-plugins/"""
 
@@ -99,6 +101,10 @@ def complain(argv: Sequence[str], message: str, hint: str) -> int:
     """Say what failed and what to do; returns the exit code."""
     for_people, for_programs = last_words(argv, message, hint)
     click.echo(for_people, err=True, nl=False)
+    if os.environ.get(GITHUB) == "true":
+        from l2probe.report.github import command  # noqa: PLC0415 - only when it failed, and only there
+
+        click.echo(command("error", "l2probe", f"{message} {hint}".strip()), err=True)
     click.echo(for_programs, nl=False)
     return COULD_NOT_TELL
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from l2probe.cli import COULD_NOT_TELL
+from l2probe.cli import COULD_NOT_TELL, GITHUB
 from l2probe.errors import UsageError
 from l2probe.model import Report, Verdict
 from l2probe.report import render
@@ -45,17 +45,44 @@ def check_writable(*paths: Path | None) -> None:
         raise UsageError(f"{path} cannot be written: {why}.", hint)
 
 
+def write_files(report: Report, *, junit_file: Path | None, html_file: Path | None) -> None:
+    """Write the files that were asked for; raises UsageError for one that cannot be written."""
+    if junit_file is not None:
+        write_junit(report, junit_file)
+    if html_file is not None:
+        from l2probe.report.html import html  # noqa: PLC0415 - jinja2 only where HTML is wanted
+
+        write(html_file, html(report))
+
+
 def write_junit(report: Report, path: Path) -> None:
-    """Write JUnit XML by rename, so that nobody reads half of it; raises UsageError when it cannot be written."""
+    """Write JUnit XML; raises UsageError when it cannot be written."""
+    write(path, junit(report))
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file by rename, so that nobody reads half of it; raises UsageError when it cannot be written."""
     try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            file.write(junit(report))
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as file:
+            file.write(text)
         Path(file.name).chmod(0o644)
         Path(file.name).replace(path)
     except OSError as error:
         raise UsageError(
             f"{path} could not be written: {error.strerror}.", "Name a file in a directory that exists."
         ) from error
+
+
+def annotate(report: Report) -> None:
+    """In a job of GitHub Actions, put each finding that ends it beside the job: workflow commands on stderr."""
+    if os.environ.get(GITHUB) != "true":
+        return
+    from l2probe.report.github import workflow_commands  # noqa: PLC0415 - only there
+
+    for line in workflow_commands(report):
+        click.echo(line, err=True)
 
 
 def exit_code(report: Report, *, strict: bool) -> int:

@@ -40,6 +40,7 @@ class Wanted:
     pcap: Path | None
     output: str
     junit_file: Path | None
+    html_file: Path | None
     strict: bool
     color: str
     context: str | None
@@ -122,13 +123,13 @@ def _in_lab(ctx: click.Context, wanted: Wanted) -> int:
 
 
 def _against_cluster(wanted: Wanted, argv: list[str]) -> int:
-    from l2probe.cli.deliver import check_writable, exit_code, show, write_junit  # noqa: PLC0415 - with the edges' libraries
+    from l2probe.cli.deliver import annotate, check_writable, exit_code, show, write_files  # noqa: PLC0415 - with the edges' libraries
     from l2probe.cli.progress import Progress  # noqa: PLC0415 - likewise
     from l2probe.diagnose import Plan, diagnose  # noqa: PLC0415 - likewise
     from l2probe.diagnose.subjects import Wish  # noqa: PLC0415 - likewise
     from l2probe.judge import conclude  # noqa: PLC0415 - likewise
 
-    check_writable(wanted.junit_file, wanted.pcap)
+    check_writable(wanted.junit_file, wanted.html_file, wanted.pcap)
     progress = Progress(quiet=wanted.quiet, verbose=wanted.verbose)
     edges = _edges(wanted, progress)
     started, clock = datetime.now(UTC), time.monotonic()
@@ -144,9 +145,9 @@ def _against_cluster(wanted: Wanted, argv: list[str]) -> int:
         duration_seconds=round(time.monotonic() - clock, 3),
         command=shlex.join(["l2probe", *argv]),
     )
-    if wanted.junit_file:
-        write_junit(report, wanted.junit_file)
+    write_files(report, junit_file=wanted.junit_file, html_file=wanted.html_file)
     show(report, wanted.output, wanted.color)
+    annotate(report)
     return exit_code(report, strict=wanted.strict)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 import click
 
 from l2probe.cli import COULD_NOT_TELL, last_words
-from l2probe.cli.deliver import check_writable, exit_code, show, write_junit
+from l2probe.cli.deliver import annotate, check_writable, exit_code, show, write_files
 from l2probe.cli.progress import Progress
 from l2probe.cli.signals import interruptible
 from l2probe.cli.wanted import Wanted
@@ -31,7 +31,7 @@ from l2probe.run.teardown import command as cleanup_command
 
 def against_cluster(plan: Plan, wanted: Wanted, argv: list[str]) -> int:
     """Run against the cluster of the kubeconfig, show the report, and return the exit code."""
-    check_writable(wanted.junit_file, wanted.pcap)
+    check_writable(wanted.junit_file, wanted.html_file, wanted.pcap)
     progress = Progress(quiet=wanted.quiet, verbose=wanted.verbose)
     started, clock = datetime.now(UTC), time.monotonic()
     try:
@@ -45,9 +45,9 @@ def against_cluster(plan: Plan, wanted: Wanted, argv: list[str]) -> int:
         duration_seconds=round(time.monotonic() - clock, 3),
         command=shlex.join(["l2probe", *argv]),
     )
-    if wanted.junit_file:
-        write_junit(report, wanted.junit_file)
+    write_files(report, junit_file=wanted.junit_file, html_file=wanted.html_file)
     show(report, wanted.output, wanted.color)
+    annotate(report)
     code = exit_code(report, strict=wanted.strict)
     return _mention_leftover(plan, ran, code, broken=report.verdict is Verdict.FAIL)
 

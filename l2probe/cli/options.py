@@ -14,7 +14,7 @@ from l2probe.workload.manifests import PullSecret, Toleration
 
 F = TypeVar("F", bound=Callable[..., Any])
 KUBERNETES_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
-OUTPUTS = ("table", "wide", "json", "yaml")
+OUTPUTS = ("table", "wide", "json", "yaml", "markdown")
 DEFAULT_PROFILE = "cilium-1.19-dsr"
 
 
@@ -71,6 +71,13 @@ def report_options(function: F) -> F:
             type=click.Path(dir_okay=False, path_type=Path),
             metavar="FILE",
             help="Also write the report as JUnit XML.",
+        ),
+        click.option(
+            "--html",
+            "html_file",
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="Also write the report as one HTML file.",
         ),
         click.option("--strict", is_flag=True, help="Exit with 1 on warnings too."),
         click.option(

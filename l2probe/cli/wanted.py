@@ -20,6 +20,7 @@ class Wanted:
     pcap: Path | None
     output: str
     junit_file: Path | None
+    html_file: Path | None
     strict: bool
     color: str
     context: str | None

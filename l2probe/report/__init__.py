@@ -9,7 +9,7 @@ from typing import Any
 from l2probe.errors import UsageError
 from l2probe.model import Report
 
-OUTPUTS = ("table", "wide", "json", "yaml")
+OUTPUTS = ("table", "wide", "json", "yaml", "markdown")
 _CONTROL = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x09\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
 
 
@@ -25,6 +25,10 @@ def render(report: Report, output: str, *, color: bool = False, width: int = 100
         return printable(table(report, color=color, width=width, wide=output == "wide"))
     if output not in OUTPUTS:
         raise UsageError(f"There was no output {output!r}.", f"Choose one of {', '.join(OUTPUTS)}.")
+    if output == "markdown":
+        from l2probe.report.markdown import markdown  # noqa: PLC0415 - only where it is wanted
+
+        return markdown(report)
     from l2probe.report import document  # noqa: PLC0415 - msgspec and yaml only where they are wanted
 
     return document.to_json(report) if output == "json" else document.report_yaml(report)

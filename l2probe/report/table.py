@@ -94,7 +94,7 @@ def setting(report: Report) -> str:
         cluster.context or "",
         f"Kubernetes {cluster.server_version}" if cluster.server_version else "",
         f"{implementation}{mode}" if implementation else "",
-        f"from {vantage.interface} {listing(vantage.addresses[:2])}" if vantage.interface else "",
+        f"from {vantage.interface} {listing(vantage.addresses[:2])}".strip() if vantage.interface else "",
         seconds(report.duration_seconds),
     )
     return " · ".join(filter(None, parts))
@@ -134,17 +134,21 @@ def findings(report: Report, *, color: bool, width: int, wide: bool) -> Iterator
 def cause(found: Finding, *, color: bool, width: int, wide: bool) -> str:
     """Return a finding with its evidence and its remedy."""
     pad = " " * 8
-    who = " ".join(
-        filter(None, ("/".join(filter(None, (found.subject.namespace, found.subject.name))), found.subject.address))
-    )
+    subject = who(found)
     word = found.verdict.upper()
-    title = wrap(f"{found.code} {found.slug}{f' · {who}' if who else ''}", width, f"{word:<8}")
+    title = wrap(f"{found.code} {found.slug}{f' · {subject}' if subject else ''}", width, f"{word:<8}")
     lines = [paint(word, found.verdict, color=color) + title[len(word) :], wrap(found.says, width, pad)]
     lines += [wrap(line, width, f"{pad}· ") for line in found.because]
     lines.append(wrap(found.remedy, width, f"{pad}Fix: "))
     see = found.references if wide else found.references[:1]
     lines += [f"{pad}See: {see[0]}", *(f"{pad}     {link}" for link in see[1:])] if see else []
     return "\n".join(lines)
+
+
+def who(found: Finding) -> str:
+    """Return what a finding is about: namespace/name and address, as far as it has them."""
+    name = "/".join(filter(None, (found.subject.namespace, found.subject.name)))
+    return " ".join(filter(None, (name, found.subject.address)))
 
 
 def consequence(found: Finding, *, color: bool, width: int, wide: bool) -> str:

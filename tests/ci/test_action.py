@@ -1,11 +1,12 @@
-"""action.yml: its steps run here as plain shell, with a stand-in for l2probe that leaves a recorded report."""
+"""action.yml: its steps run here as plain shell, with a stand-in for `l2probe run` that leaves a report.
+
+What judges that report for the summary is l2probe itself.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from typing import Any
 import click
 import pytest
 
+from l2probe.report import render
 from tests.ci.runner import ACTION, EXPRESSION, Runner, load
+from tests.report.reports import REPORTS
 
-RECORDED = Path(__file__).with_name("fail.json")
+FOUND = render(REPORTS["foreign-owner"], "json")
 
 
 def program(path: Path, text: str) -> None:
@@ -36,11 +39,13 @@ case "$*" in
   *) exec {shlex.quote(sys.executable)} "$@" ;;
 esac
 """
-    probe = """#!/bin/sh
+    probe = f"""#!/bin/sh
+[ "$1" != judge ] || exec {shlex.quote(sys.executable)} -P -c 'from l2probe.cli import main; main()' "$@"
 printf '%s\\n' "$@" >"$CALLS/l2probe.argv"
-printf '%s\\n' "${KUBECONFIG-}" >"$CALLS/l2probe.kubeconfig"
+printf '%s\\n' "${{KUBECONFIG-}}" >"$CALLS/l2probe.kubeconfig"
 while [ $# -gt 0 ]; do
-  case $1 in --junit-file) echo '<testsuites/>' >"$2" ;; --pcap) echo pcap >"$2" ;; esac
+  case $1 in --junit-file) echo '<testsuites/>' >"$2" ;; --html) echo '<!doctype html>' >"$2" ;; esac
+  case $1 in --pcap) echo pcap >"$2" ;; esac
   shift
 done
 [ ! -e "$CALLS/report" ] || cat "$CALLS/report"
@@ -56,7 +61,7 @@ HOME=/root PATH=/usr/bin:/bin exec "$@"
     program(tmp_path / "bin/python3", python)
     program(tmp_path / "bin/sudo", sudo)
     program(calls / "l2probe", probe)
-    shutil.copy(RECORDED, calls / "report")
+    (calls / "report").write_text(FOUND)
     (calls / "exit-code").write_text("1")
     return Runner(directory=tmp_path, env={"PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "CALLS": str(calls)})
 
@@ -94,7 +99,7 @@ def test_the_reports_are_uploaded_before_the_verdict_ends_the_job(runner: Runner
     assert upload["uses"].startswith("actions/upload-artifact@v")
     runner.run()
     directory = Path(runner.resolve(upload["with"]["path"]))
-    assert {path.name for path in directory.iterdir()} == {"report.json", "junit.xml"}
+    assert {path.name for path in directory.iterdir()} == {"report.json", "junit.xml", "report.html"}
 
 
 def test_it_installs_its_own_checkout(runner: Runner) -> None:
@@ -115,30 +120,30 @@ def test_the_exit_code_passes_through(runner: Runner, code: int) -> None:
     assert [step.returncode for step in runner.steps.values()] == [0, 0, 0, code]
 
 
-def test_outputs_summary_and_annotations(runner: Runner) -> None:
-    """Verdict and paths as outputs, Markdown as job summary, an error line for each FAIL finding."""
+def test_outputs_and_summary(runner: Runner) -> None:
+    """Verdict and paths as outputs, and as job summary the Markdown that the product itself writes."""
+    runner.env = {**runner.env, "GITHUB_ACTIONS": "true"}
     assert runner.run() == 1
     outputs = {name: runner.resolve(output["value"]) for name, output in load(ACTION)["outputs"].items()}
     assert outputs["verdict"] == "fail"
     assert outputs["exit-code"] == "1"
-    assert json.loads(Path(outputs["report"]).read_text()) == json.loads(RECORDED.read_text())
+    assert Path(outputs["report"]).read_text() == FOUND
     assert Path(outputs["junit"]).read_text() == "<testsuites/>\n"
-    assert runner.summary.startswith("## l2probe: FAIL\n")
-    commands = runner.steps["Summarise"].stdout.splitlines()
-    assert [line.split("::")[1].split()[0] for line in commands] == ["error", "error", "warning"]
-    assert commands[0].startswith("::error title=E03 dsr-not-effective::l2probe-7f3a/source 172.18.255.200: ")
+    assert Path(outputs["html"]).read_text() == "<!doctype html>\n"
+    assert runner.summary == render(REPORTS["foreign-owner"], "markdown")
+    assert "::error" not in runner.steps["Summarise"].stderr  # the findings stand beside the job already
 
 
-def test_a_crash_without_a_report_is_told_and_passed_on(runner: Runner) -> None:
-    """No report is an error with the exit code, not a step that fails for want of a file."""
-    (runner.directory / "calls/report").unlink()
+@pytest.mark.parametrize("left", [None, "", "{", '{"schema": "l2probe/error/v1", "error": "x <b> `y`", "hint": ""}\n'])
+def test_a_crash_without_a_report_is_told_and_passed_on(runner: Runner, left: str | None) -> None:
+    """No report is a summary with the exit code and what was left instead, as text; not a step that fails."""
+    report = runner.directory / "calls/report"
+    report.unlink() if left is None else report.write_text(left)
     (runner.directory / "calls/exit-code").write_text("2")
     assert runner.run() == 2
-    assert "left no report" in runner.summary
-    assert (
-        runner.steps["Summarise"].stdout
-        == "::error title=l2probe::l2probe ended with exit code 2 and left no report.\n"
-    )
+    assert runner.summary.startswith("## l2probe: no report\n\nl2probe ended with exit code 2 and left no report.\n\n")
+    assert all(line.startswith("    ") for line in runner.summary.splitlines()[4:])
+    assert (left or "").strip() in runner.summary
     assert runner.outputs["summary"]["verdict"] == "unknown"
 
 
@@ -156,6 +161,7 @@ def test_inputs_become_options(runner: Runner) -> None:
     out = runner.directory / "out put"
     assert argv(runner) == [
         *("run", "smoke", "./my*.yaml", "dsr", "-o", "json", "--junit-file", f"{out}/junit.xml"),
+        *("--html", f"{out}/report.html"),
         *(
             "--context",
             "kind-l2probe-cilium",
@@ -173,7 +179,9 @@ def test_without_inputs_nothing_is_chosen_for_the_user(runner: Runner) -> None:
     """An empty option would mean something else than none."""
     runner.run()
     directory = runner.directory / "l2probe-report"
-    assert argv(runner) == ["run", "-o", "json", "--junit-file", f"{directory}/junit.xml"]
+    assert argv(runner) == [
+        *("run", "-o", "json", "--junit-file", f"{directory}/junit.xml", "--html", f"{directory}/report.html"),
+    ]
 
 
 def test_a_hostile_input_is_one_word(runner: Runner) -> None:

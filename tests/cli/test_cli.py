@@ -107,7 +107,7 @@ def test_every_option_has_help(option: click.Option) -> None:
         (("run", "--timeout", "0"), "Invalid value for '--timeout': 0.0 is not in the range 1<=x<=3600."),
         (("judge",), "Missing argument 'FILE...'."),
         (("judge", "no-such-report.json"), "no-such-report.json could not be read: No such file or directory."),
-        (("judge", "--junit-file", "x", "a", "b"), "-o json and --junit-file take one report at a time."),
+        (("judge", "--junit-file", "x", "a", "b"), "-o json, --junit-file and --html take one report at a time."),
         (("explain", "Z99"), "There was no finding 'Z99' in the catalogue."),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, tuple) else "",

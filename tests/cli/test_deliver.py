@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from l2probe.cli import execute
-from l2probe.cli.deliver import check_writable, exit_code, write_junit
+from l2probe.cli import GITHUB, complain, execute
+from l2probe.cli.deliver import annotate, check_writable, exit_code, write_files, write_junit
 from l2probe.errors import UsageError
 from l2probe.judge import conclude
 from l2probe.model import Cluster, Evidence, NodeName, Report, Vantage, Verdict
@@ -46,6 +46,38 @@ def test_junit_appears_whole(tmp_path: Path) -> None:
 
     assert ET.parse(tmp_path / "x.xml").getroot().tag == "testsuites"
     assert [path.name for path in tmp_path.iterdir()] == ["x.xml"]
+
+
+def test_every_file_that_was_asked_for_appears_and_no_other(tmp_path: Path) -> None:
+    """--junit-file and --html stand beside each other; neither is written unasked."""
+    write_files(report(Verdict.WARN), junit_file=None, html_file=None)
+    write_files(report(Verdict.WARN), junit_file=tmp_path / "x.xml", html_file=tmp_path / "x.html")
+
+    assert {path.name for path in tmp_path.iterdir()} == {"x.xml", "x.html"}
+    assert (tmp_path / "x.html").read_text().startswith("<!doctype html>\n")
+
+
+@pytest.mark.parametrize(("value", "expected"), [("true", 1), ("", 0), ("false", 0)])
+def test_findings_stand_beside_the_job_in_github_actions_only(
+    value: str, expected: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """V01 ends the job, so it is an annotation there; elsewhere nobody wants such a line. stdout is the report's."""
+    monkeypatch.setenv(GITHUB, value)
+    annotate(report(Verdict.UNKNOWN))
+    out, err = capsys.readouterr()
+
+    assert out == ""
+    assert err.count("::warning title=V01 on-a-cluster-node::") == expected
+
+
+def test_a_failure_of_ours_is_an_error_line_in_github_actions(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A job that ends without a report says beside itself why."""
+    monkeypatch.setenv(GITHUB, "true")
+    complain([], "No cluster\nanswered.", "Look at it.")
+
+    assert capsys.readouterr().err.splitlines()[-1] == "::error title=l2probe::No cluster%0Aanswered. Look at it."
 
 
 def test_junit_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:

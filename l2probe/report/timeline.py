@@ -1,0 +1,133 @@
+"""When what was seen: each Service's trials, neighbour frames and exchanges on one line of time. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from l2probe.judge.case import Case, cases, node_of
+from l2probe.model import Evidence, Exchange, NeighbourReply, Outcome, Placement, Trial
+
+SCALE = 1000.0
+"""Length of the line of time in its own units."""
+COLOURS = 8
+"""Senders that a reader can tell apart by colour; the ninth has the first one's again."""
+STRANGER = "stranger"
+"""The kind of a frame whose sender is no known node."""
+ENDS = {Outcome.ANSWERED: "good", Outcome.TIMEOUT: "lost", Outcome.NO_NEIGHBOUR: "lost"}
+"""How an exchange is drawn; every other end is a refusal or a wrong answer, drawn as "bad"."""
+NAMES = {
+    Placement.ANY: "all Pods",
+    Placement.ON_ANNOUNCER: "Pod on the announcer",
+    Placement.OFF_ANNOUNCER: "Pod off the announcer",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """One moment at `x`; `kind`: good, lost, bad, stranger, or the sender's colour as a number. `tip`: what it was."""
+
+    x: float
+    kind: str
+    tip: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """One trial, from `x` on and `width` long."""
+
+    x: float
+    width: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One Service. Marks that fall on the same place are one mark."""
+
+    name: str
+    bands: tuple[Band, ...]
+    frames: tuple[Mark, ...]
+    exchanges: tuple[Mark, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """All lanes on one line of `seconds`; `senders` are the nodes by number."""
+
+    seconds: float
+    senders: tuple[str, ...]
+    lanes: tuple[Lane, ...]
+
+
+def timeline(evidence: Evidence) -> Timeline | None:
+    """Return what was seen in its order, or None where nothing carries a time."""
+    times = sorted(moments(evidence))
+    if not times or times[-1] <= times[0]:
+        return None
+    seen = cases(evidence)
+    senders = tuple(sorted({node for case in seen for node in case.macs.values()}))
+    ruler = Ruler(start=times[0], seconds=times[-1] - times[0])
+    return Timeline(
+        seconds=ruler.seconds, senders=senders, lanes=tuple(lane(case, ruler, senders) for case in seen if case.trials)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruler:
+    """Turns Unix seconds into places on the line."""
+
+    start: float
+    seconds: float
+
+    def at(self, moment: float) -> float:
+        """Return the place of a moment, in half units: what is nearer cannot be told apart on a screen."""
+        return round((moment - self.start) / self.seconds * SCALE * 2) / 2
+
+
+def moments(evidence: Evidence) -> Iterator[float]:
+    """Yield every time at which something of a trial was seen."""
+    for trial in evidence.trials:
+        if trial.started:
+            yield trial.started
+            yield trial.started + trial.observed_seconds
+        yield from (reply.at for reply in trial.replies or ())
+        yield from (one.at + (one.latency_seconds or 0.0) for one in trial.exchanges or ())
+
+
+def lane(case: Case, ruler: Ruler, senders: tuple[str, ...]) -> Lane:
+    """Return one Service's line."""
+    replies = [reply for trial in case.trials for reply in trial.replies or ()]
+    exchanges = [one for trial in case.trials for one in trial.exchanges or ()]
+    return Lane(
+        name=case.name,
+        bands=tuple(band(trial, ruler) for trial in case.trials if trial.started),
+        frames=distinct(frame(case, reply, ruler, senders) for reply in replies),
+        exchanges=distinct(exchange(one, ruler) for one in exchanges),
+    )
+
+
+def distinct(marks: Iterator[Mark]) -> tuple[Mark, ...]:
+    """Return one mark for each place and kind."""
+    return tuple({(mark.x, mark.kind): mark for mark in marks}.values())
+
+
+def band(trial: Trial, ruler: Ruler) -> Band:
+    """Return a trial's time, with where its backend stood."""
+    on = f" ({trial.target.node})" if trial.target and trial.target.node else ""
+    start = ruler.at(trial.started)
+    end = ruler.at(trial.started + trial.observed_seconds)
+    return Band(x=start, width=max(0.5, end - start), label=f"{NAMES[trial.placement]}{on}")
+
+
+def frame(case: Case, reply: NeighbourReply, ruler: Ruler, senders: tuple[str, ...]) -> Mark:
+    """Return a neighbour frame, by who sent it."""
+    node = node_of(case, reply.mac)
+    kind = str(senders.index(node) % COLOURS) if node in senders else STRANGER
+    return Mark(x=ruler.at(reply.at), kind=kind, tip=f"{reply.ip} is at {reply.mac} ({node or 'no known node'})")
+
+
+def exchange(one: Exchange, ruler: Ruler) -> Mark:
+    """Return an exchange, by how it ended."""
+    tip = f"{one.flow} to {one.vip}, {one.payload_bytes} bytes: {one.outcome}"
+    return Mark(x=ruler.at(one.at), kind=ENDS.get(one.outcome, "bad"), tip=tip)
