@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import click
@@ -93,12 +94,28 @@ def interfaces(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
 def contexts(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """Offer the contexts of the kubeconfig that --kubeconfig or the environment names; asks no cluster."""
     del param
+    return _named(ctx, "context", incomplete)
+
+
+def clusters(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Offer the clusters of the kubeconfig."""
+    del param
+    return _named(ctx, "cluster", incomplete)
+
+
+def users(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Offer the users of the kubeconfig."""
+    del param
+    return _named(ctx, "user", incomplete)
+
+
+def _named(ctx: click.Context, kind: str, incomplete: str) -> list[CompletionItem[str]]:
     from l2probe.observe import kubeconfig  # noqa: PLC0415 - reads YAML
 
     names: dict[str, None] = {}
     for path in kubeconfig.candidates(ctx.params.get("kubeconfig"), os.environ):
         try:
-            names |= dict.fromkeys(kubeconfig.read(path).entries["context"])
+            names |= dict.fromkeys(kubeconfig.read(path).entries[kind])
         except L2ProbeError:
             continue  # of several files one may be missing, as for kubectl
     return _matching(((name, None) for name in names), incomplete)
@@ -144,13 +161,12 @@ def _asked(ctx: click.Context, ask: Callable[[Api], list[Named]]) -> list[Named]
     found: list[Named] = []
 
     def work() -> None:
+        from l2probe.observe.access import Access  # noqa: PLC0415 - with the client's libraries
         from l2probe.observe.kube import connect  # noqa: PLC0415 - brings the client's libraries
 
-        given = ctx.params
+        given = {field.name: ctx.params[field.name] for field in fields(Access) if field.name in ctx.params}
         try:
-            api = connect(
-                kubeconfig=given.get("kubeconfig"), context=given.get("context"), request_timeout=CLUSTER_SECONDS
-            )
+            api = connect(Access(**given | {"request_timeout": CLUSTER_SECONDS}))
             found.extend(sorted(ask(api)))
         except L2ProbeError:
             return  # no cluster, nothing to offer

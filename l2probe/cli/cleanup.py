@@ -9,6 +9,7 @@ import click
 
 from l2probe.cli import COULD_NOT_TELL, candidates
 from l2probe.cli.options import cluster_options
+from l2probe.observe.access import Access
 
 
 @click.command("cleanup", short_help="Remove what interrupted runs left in the cluster.")
@@ -24,9 +25,7 @@ from l2probe.cli.options import cluster_options
 @cluster_options
 def command(
     run_id: str | None,
-    context: str | None,
-    kubeconfig: str | None,
-    request_timeout: float,
+    access: Access,
     *,
     everything: bool,
     dry_run: bool,
@@ -39,7 +38,7 @@ def command(
     from l2probe.observe.kube import connect  # noqa: PLC0415 - brings the client's libraries
     from l2probe.run import process, teardown  # noqa: PLC0415 - likewise
 
-    api = connect(kubeconfig=kubeconfig, context=context, request_timeout=request_timeout)
+    api = connect(access)
     found = teardown.leftovers(api)
     reasons = teardown.removable(found, now=time.time(), alive=process.alive, everything=everything, run=run_id)
     failed = False

@@ -17,7 +17,8 @@ import click
 from l2probe.cli import candidates
 from l2probe.cli.lab import need_libraries
 from l2probe.cli.options import cluster_options, lab_options, report_options, stacked, talk_options
-from l2probe.cli.run import LAB_OPTIONS, unparse
+from l2probe.cli.run import LAB_OPTIONS, refuse_access, unparse
+from l2probe.observe.access import Access
 
 if TYPE_CHECKING:
     from l2probe.cli.progress import Progress
@@ -43,9 +44,7 @@ class Wanted:
     html_file: Path | None
     strict: bool
     color: str
-    context: str | None
-    kubeconfig: str | None
-    request_timeout: float
+    access: Access
     lab: bool
     profile: str | None
     faults: tuple[str, ...]
@@ -109,8 +108,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:  # noqa: ANN401 - click
 
 def _in_lab(ctx: click.Context, wanted: Wanted) -> int:
     """Boot a lab and run the same command line there; without a Service named, about all that the lab has."""
-    if wanted.kubeconfig or wanted.context:
-        raise click.UsageError("--lab brings its own cluster; leave --kubeconfig and --context out.")
+    refuse_access(wanted.access)
     need_libraries()
     from l2probe.lab.session import run_inside  # noqa: PLC0415 - brings the lab's libraries
 
@@ -161,7 +159,7 @@ def _edges(wanted: Wanted, progress: Progress) -> Edges:
     from l2probe.observe.vantage import vantage  # noqa: PLC0415 - likewise
     from l2probe.observe.wire import open_wire  # noqa: PLC0415 - likewise
 
-    api = connect(kubeconfig=wanted.kubeconfig, context=wanted.context, request_timeout=wanted.request_timeout)
+    api = connect(wanted.access)
     transport = api._transport  # noqa: SLF001 - `connect` is the one door to an authenticated session
     return Edges(
         api=Reading(transport, context=api.context, namespace=api.namespace),

@@ -53,7 +53,7 @@ def against_cluster(plan: Plan, wanted: Wanted, argv: list[str]) -> int:
 
 
 def _edges(wanted: Wanted, progress: Progress, interrupted: threading.Event) -> Edges:
-    api = connect(kubeconfig=wanted.kubeconfig, context=wanted.context, request_timeout=wanted.request_timeout)
+    api = connect(wanted.access)
     return Edges(
         api=api,
         pull_secret=partial(pull_secret, api._transport),  # noqa: SLF001 - `connect` is the one door to a session

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
 from l2probe.cli import candidates
+from l2probe.cli.duration import bound
+from l2probe.observe.access import REQUEST_SECONDS, Access
 from l2probe.workload.manifests import PullSecret, Toleration
 
 F = TypeVar("F", bound=Callable[..., Any])
 KUBERNETES_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 OUTPUTS = ("table", "wide", "json", "yaml", "markdown")
+ACCESS = ("context", "kubeconfig", "cluster", "user", "as_user", "as_groups", "as_uid", "request_timeout")
+"""The options of `cluster_options`, which Access calls the same."""
 DEFAULT_PROFILE = "cilium-1.19-dsr"
 
 
@@ -30,7 +35,17 @@ def stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 def cluster_options(function: F) -> F:
-    """Add the options that say which cluster."""
+    """Add kubectl's options that say which cluster, as whom and how patiently; the command gets them as `access`."""
+
+    @wraps(function)
+    def accessing(*args: Any, **given: Any) -> Any:  # noqa: ANN401 - click's own values, made typed by Access
+        access = Access(**{name: given.pop(name) for name in ACCESS})
+        return function(*args, access=access, **given)
+
+    return cast("F", _cluster_options(accessing))
+
+
+def _cluster_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return stacked(
         click.option(
             "--context",
@@ -45,12 +60,29 @@ def cluster_options(function: F) -> F:
             help="Path of the kubeconfig (default: $KUBECONFIG, ~/.kube/config).",
         ),
         click.option(
+            "--cluster",
+            metavar="NAME",
+            shell_complete=candidates.clusters,
+            help="Cluster of the kubeconfig, instead of the context's.",
+        ),
+        click.option(
+            "--user",
+            metavar="NAME",
+            shell_complete=candidates.users,
+            help="User of the kubeconfig, instead of the context's.",
+        ),
+        click.option("--as", "as_user", metavar="USER", help="Impersonate this user."),
+        click.option(
+            "--as-group", "as_groups", multiple=True, metavar="GROUP", help="Impersonate this group; repeatable."
+        ),
+        click.option("--as-uid", metavar="UID", help="Impersonate this uid."),
+        click.option(
             "--request-timeout",
-            type=click.FloatRange(0.1, 300),
-            default=10.0,
+            callback=bound,
+            default=f"{REQUEST_SECONDS:g}s",
             show_default=True,
-            metavar="SECONDS",
-            help="Bound of each request to the API server.",
+            metavar="DURATION",
+            help="Bound of each request to the API server, e.g. 30s or 1m; 0: none.",
         ),
     )(function)
 

@@ -22,6 +22,7 @@ from l2probe.cli.options import (
     tolerations,
 )
 from l2probe.cli.wanted import Wanted
+from l2probe.observe.access import Access
 from l2probe.workload.manifests import IMAGE
 
 if TYPE_CHECKING:
@@ -154,8 +155,7 @@ def _list(output: str) -> int:
 
 def _in_lab(ctx: click.Context, wanted: Wanted) -> int:
     """Boot a lab and run the same command line, without the lab's options, in its client."""
-    if wanted.kubeconfig or wanted.context:
-        raise click.UsageError("--lab brings its own cluster; leave --kubeconfig and --context out.")
+    refuse_access(wanted.access)
     need_libraries()
     from l2probe.lab.session import run_inside  # noqa: PLC0415 - brings the lab's libraries
 
@@ -163,6 +163,12 @@ def _in_lab(ctx: click.Context, wanted: Wanted) -> int:
     name = ctx.info_name or "run"
     argv = [name, *unparse(ctx, typed[typed.index(name) + 1 :], without=LAB_OPTIONS)]
     return run_inside(argv, profile=wanted.profile, faults=wanted.faults)
+
+
+def refuse_access(access: Access) -> None:
+    """Raise click.UsageError when somebody who asked for a lab also said which cluster."""
+    if access.chosen:
+        raise click.UsageError(f"--lab brings its own cluster; leave {' and '.join(access.chosen)} out.")
 
 
 def unparse(ctx: click.Context, argv: list[str], *, without: frozenset[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from l2probe.observe.access import Access
 from l2probe.workload.manifests import PullSecret, Toleration
 
 
@@ -23,9 +24,7 @@ class Wanted:
     html_file: Path | None
     strict: bool
     color: str
-    context: str | None
-    kubeconfig: str | None
-    request_timeout: float
+    access: Access
     image: str
     image_pull_secret: PullSecret | None
     node_selector: tuple[tuple[str, str], ...]

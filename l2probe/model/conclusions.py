@@ -56,8 +56,8 @@ class PerFlow(Generic[T]):
 class Capabilities:
     """What this cluster does, as seen from outside. `exclusive`: exactly one announcer for each address.
 
-    `reachable`: true when our Pod answered wherever it stood, but for what chance loses on a sound segment; false when it
-    did not, or when far more was lost; null when neither is proven.
+    `reachable`: true when our Pod answered wherever it stood, but for what chance loses on a sound segment; false when
+    it did not, or when far more was lost; null when neither is proven.
     """
 
     announced_by: NodeName | None

@@ -19,15 +19,17 @@ from l2probe.errors import ClusterError
 from l2probe.model import Cluster, Right
 from l2probe.observe import kubeconfig as kubeconfigs
 from l2probe.observe import objects, survey
+from l2probe.observe.access import Access
 from l2probe.observe.kubeconfig import Login
 from l2probe.observe.lists import fetch
 from l2probe.observe.live import LEAVE_SECONDS, Known, Live
 from l2probe.observe.plugin import Credential, credential
 from l2probe.observe.refusals import CONFLICT, NOT_FOUND, StatusError, one_line
 from l2probe.observe.survey import Announcer
-from l2probe.observe.transport import Session, Transport
+from l2probe.observe.transport import Headers, Session, Transport
 from l2probe.observe.watch import Kind, Watch
 
+NOTHING_SAID = Access()
 WORKERS = 8
 CONNECTIONS = 32
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -40,27 +42,28 @@ DATA_KEYS = {
 """Embedded PEM files and the key that names the same as a file."""
 
 
-def connect(*, kubeconfig: str | None = None, context: str | None = None, request_timeout: float = 10.0) -> Api:
-    """Return the API of the context that kubectl would use, else of the cluster around this Pod; raises ClusterError.
+def connect(access: Access = NOTHING_SAID) -> Api:
+    """Return the API of the context that kubectl would use, else of the cluster around this Pod.
 
-    `kubeconfig` and `context` are the values of kubectl's flags; each call takes `request_timeout` seconds at most.
-    No request is made yet, but the exec plugin of the kubeconfig's user runs.
+    No request is made yet, but the exec plugin of the kubeconfig's user runs. Raises ClusterError, or UsageError when
+    flags do not go together.
     """
-    login = kubeconfigs.resolve(kubeconfig, context, os.environ)
+    login = kubeconfigs.resolve(access, os.environ)
     if login is None and not kubeconfigs.in_cluster(os.environ):
-        where = ":".join(str(path) for path in kubeconfigs.candidates(kubeconfig, os.environ))
+        where = ":".join(str(path) for path in kubeconfigs.candidates(access.kubeconfig, os.environ))
         raise ClusterError(f"No kubeconfig was found ({where}).", "Set KUBECONFIG or pass --kubeconfig.")
-    opened = [_open(login)]
+    somebody_else = login.impersonation if login else kubeconfigs.impersonation(access, {})
+    opened = [_open(login, somebody_else)]
 
     def renew() -> Session:
-        return opened.pop()[1] if opened else _open(login)[1]
+        return opened.pop()[1] if opened else _open(login, somebody_else)[1]
 
-    transport = Transport(renew, server=opened[0][0], timeout=request_timeout)
+    transport = Transport(renew, server=opened[0][0], timeout=access.request_timeout)
     return Api(transport, context=login.context if login else None, namespace=login.namespace if login else "default")
 
 
-def _open(login: Login | None) -> tuple[str, Session]:
-    """Return the server's URL and an authenticated session."""
+def _open(login: Login | None, somebody_else: Headers) -> tuple[str, Session]:
+    """Return the server's URL and a session that asks to be taken for `somebody_else`."""
     configuration = Configuration()
     expires = None
     try:
@@ -78,12 +81,12 @@ def _open(login: Login | None) -> tuple[str, Session]:
         raise ClusterError(
             f"The credentials in {source} were not usable: {one_line(str(error))}.", "Log in again."
         ) from error
-    return configuration.host, Session(pool=pool, headers=_headers(configuration), expires=expires)
+    return configuration.host, Session(pool=pool, headers=(*_headers(configuration), *somebody_else), expires=expires)
 
 
-def _headers(configuration: Configuration) -> dict[str, str]:
+def _headers(configuration: Configuration) -> Headers:
     settings = configuration.auth_settings().values()
-    return {each["key"]: each["value"] for each in settings if each["in"] == "header" and each["value"]}
+    return tuple((each["key"], each["value"]) for each in settings if each["in"] == "header" and each["value"])
 
 
 def _document(login: Login, plugin: Credential | None) -> dict[str, object]:
@@ -94,7 +97,7 @@ def _document(login: Login, plugin: Credential | None) -> dict[str, object]:
     if plugin and plugin.certificate and plugin.key:
         pem = {"client-certificate-data": plugin.certificate, "client-key-data": plugin.key}
         user |= {key: base64.b64encode(value.encode()).decode() for key, value in pem.items()}
-    name = login.context
+    name = "login"
     return {
         "current-context": name,
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],

@@ -10,10 +10,12 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import yaml
 
-from l2probe.errors import ClusterError
+from l2probe.errors import ClusterError, UsageError
+from l2probe.observe.access import Access
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -24,11 +26,16 @@ FILE_KEYS = {
 }
 LISTS = {"cluster": "clusters", "user": "users", "context": "contexts"}
 Entry = dict[str, object]
+_HEADER_SAFE = "!#$&'*+-.^_`|~"
+"""What may stand in a header's name (RFC 9110, token) unescaped; client-go escapes all else, `%` included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """One resolved context. `directory` is where a relative exec command is looked up; `source` names the file."""
+    """One resolved context. `directory` is where a relative exec command is looked up; `source` names the file.
+
+    `impersonation`: the headers that ask to be somebody else, in order; a name may come more than once.
+    """
 
     context: str
     namespace: str
@@ -37,6 +44,7 @@ class Login:
     user: Mapping[str, object]
     source: str
     directory: str
+    impersonation: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,19 +56,19 @@ class Document:
     entries: Mapping[str, Mapping[str, Entry]]
 
 
-def resolve(kubeconfig: str | None, context: str | None, environ: Mapping[str, str]) -> Login | None:
+def resolve(access: Access, environ: Mapping[str, str]) -> Login | None:
     """Return the context that kubectl would use; None when there is no kubeconfig at all (try in-cluster).
 
-    `kubeconfig` is the value of --kubeconfig (one file, must exist), `context` that of --context. Raises ClusterError.
+    Raises ClusterError, or UsageError when flags do not go together.
     """
-    paths = candidates(kubeconfig, environ)
-    documents = [read(path) for path in paths if kubeconfig or path.exists()]
+    paths = candidates(access.kubeconfig, environ)
+    documents = [read(path) for path in paths if access.kubeconfig or path.exists()]
     if not any(document.current or any(document.entries.values()) for document in documents):
-        if context is None and not kubeconfig:
+        if not (access.context or access.kubeconfig or access.cluster or access.user):
             return None
         where = ":".join(str(path) for path in paths)
         raise ClusterError(f"The kubeconfig {where} defines no cluster.", "Pass --kubeconfig or set KUBECONFIG.")
-    return choose(documents, context)
+    return choose(documents, access)
 
 
 def candidates(kubeconfig: str | None, environ: Mapping[str, str]) -> tuple[Path, ...]:
@@ -115,12 +123,17 @@ def _absolute(body: Entry, keys: Iterable[str], path: Path) -> Entry:
     return body | {key: str(directory / _text(body[key])) for key in keys if _text(body.get(key))}
 
 
-def choose(documents: Iterable[Document], context: str | None) -> Login:
-    """Return the wanted context (None: the first current-context) of documents in order of precedence."""
+def choose(documents: Iterable[Document], access: Access) -> Login:
+    """Return the wanted context (none wanted: the first current-context) of documents in order of precedence.
+
+    --cluster and --user take the place of what the context names; with both, no context is needed.
+    """
     documents = tuple(documents)
-    name = context or next((document.current for document in documents if document.current), "")
-    source, found = _find(documents, "context", name)
-    cluster_name, user_name = _text(found.get("cluster")), _text(found.get("user"))
+    name = access.context or next((document.current for document in documents if document.current), "")
+    bare = not name and access.cluster is not None
+    source, found = (documents[0].path, Entry()) if bare else _find(documents, "context", name)
+    cluster_name = access.cluster or _text(found.get("cluster"))
+    user_name = access.user or _text(found.get("user"))
     _, cluster = _find(documents, "cluster", cluster_name)
     owner, user = _find(documents, "user", user_name) if user_name else (source, {})
     server = _text(cluster.get("server"))
@@ -134,7 +147,29 @@ def choose(documents: Iterable[Document], context: str | None) -> Login:
         user=user,
         source=str(source),
         directory=str(owner.absolute().parent),
+        impersonation=impersonation(access, user),
     )
+
+
+def impersonation(access: Access, user: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """Return the headers that ask the server to take us for somebody else; flags come before the kubeconfig's user.
+
+    https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation. UsageError when
+    groups or a uid are wanted without a user, which the server would not understand.
+    """
+    name = access.as_user or _text(user.get("as"))
+    uid = access.as_uid or _text(user.get("as-uid"))
+    groups = access.as_groups or tuple(_texts(user.get("as-groups")))
+    extra = user.get("as-user-extra")
+    more = [
+        (key, text) for key, listed in (extra.items() if isinstance(extra, dict) else ()) for text in _texts(listed)
+    ]
+    if not name and (uid or groups or more):
+        raise UsageError("--as-group and --as-uid need --as.", "Add --as USER: nobody is a group without being a user.")
+    headers = [("Impersonate-User", name), ("Impersonate-Uid", uid)]
+    headers += [("Impersonate-Group", group) for group in groups]
+    headers += [(f"Impersonate-Extra-{quote(str(key), safe=_HEADER_SAFE)}", text) for key, text in more]
+    return tuple((header, value) for header, value in headers if value)
 
 
 def _find(documents: Iterable[Document], kind: str, name: str) -> tuple[Path, Entry]:
@@ -169,3 +204,7 @@ def _where(error: Exception) -> str:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _texts(value: object) -> list[str]:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []

@@ -125,7 +125,7 @@ class Live:
             raise ClusterError(
                 f"The API server {self._transport.server} did not list {', '.join(late)} of namespace "
                 f"{self._namespace} within {self._transport.timeout:g} s.",
-                "Try again, or raise --timeout.",
+                "Try again, or raise --request-timeout.",
             )
 
     def __exit__(self, *_: object) -> None:

@@ -123,7 +123,7 @@ TROUBLES = (
     Trouble(
         errors=(ReadTimeoutError, TimeoutError),
         says="The API server {server} did not answer {what} within {timeout:g} s.",
-        remedy="Try again, or raise --timeout.",
+        remedy="Try again, or raise --request-timeout.",
     ),
     Trouble(
         errors=(LocationValueError,),

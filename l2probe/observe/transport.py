@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import msgspec
 import urllib3
+from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import HTTPError
 from urllib3.response import HTTPResponse
 
@@ -32,6 +33,8 @@ SILENCE_SECONDS = 30.0
 UNAUTHORIZED = 401
 FIRST_ERROR = 300
 T = TypeVar("T")
+Headers = tuple[tuple[str, str], ...]
+"""Names and values; a name may come more than once, as Impersonate-Group does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,7 @@ class Session:
     """An authenticated pool. `headers` carry the credential; `expires` (Unix seconds) is when it must be made anew."""
 
     pool: urllib3.PoolManager
-    headers: Mapping[str, str]
+    headers: Headers
     expires: float | None = None
 
 
@@ -131,7 +134,7 @@ class Transport:
     def _slow(self, what: str) -> UnreachableError:
         return UnreachableError(
             f"The API server {self.server} did not finish its answer to {what} within {self.timeout:g} s.",
-            "Try again, or raise --timeout.",
+            "Try again, or raise --request-timeout.",
         )
 
     def _open(
@@ -161,7 +164,7 @@ class Transport:
                 method,
                 self.server + target,
                 body=body,
-                headers={"Accept": "application/json", "User-Agent": "l2probe", **session.headers, **headers},
+                headers=_all(session.headers, headers),
                 timeout=timeout,
                 retries=False,
                 redirect=False,
@@ -193,6 +196,13 @@ class Transport:
         if sock is not None:
             sock.settimeout(STREAM_SECONDS + SILENCE_SECONDS)  # from here on silence is no failure
         return Stream(self.server, path, response)
+
+
+def _all(credential: Headers, headers: Mapping[str, str]) -> HTTPHeaderDict:
+    every = HTTPHeaderDict({"Accept": "application/json", "User-Agent": "l2probe", **headers})
+    for name, value in credential:
+        every.add(name, value)
+    return every
 
 
 class Stream:

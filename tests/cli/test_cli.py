@@ -94,7 +94,13 @@ def test_every_option_has_help(option: click.Option) -> None:
         (("run", "./no-such-file.yaml"), "no-such-file.yaml: the suite could not be read: No such file or directory."),
         (("run", "smoke", "smoke"), "Suite smoke was named twice."),
         (("run", "--profile", "x"), "--profile and --fault need --lab."),
-        (("run", "--lab", "--context", "x"), "--lab brings its own cluster; leave --kubeconfig and --context out."),
+        (("run", "--lab", "--context", "x"), "--lab brings its own cluster; leave --context out."),
+        (("diagnose", "--lab", "--as", "x", "--user", "y"), "its own cluster; leave --user and --as out."),
+        (
+            ("cleanup", "--request-timeout", "soon"),
+            "'soon' is no duration; write 10, 30s, 1m or 1m30s, and 0 for none.",
+        ),
+        (("cleanup", "--request-timeout", "-1s"), "'-1s' is no duration; write 10, 30s, 1m or 1m30s"),
         (("run", "--node-selector", "disk"), "Invalid value for '--node-selector': 'disk' is not KEY=VALUE."),
         (("run", "--toleration", "a:Never"), "Invalid value for '--toleration': 'a:Never' is not KEY[=VALUE]"),
         (

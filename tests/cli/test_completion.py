@@ -94,8 +94,9 @@ def test_files_are_offered_where_a_file_is_wanted(words: tuple[str, ...], direct
 def contexts_file(path: Path, *names: str) -> Path:
     """Write a kubeconfig with these contexts, of a cluster that is not there."""
     entries = [{"name": name, "context": {"cluster": "c", "user": "u"}} for name in names]
-    clusters = [{"name": "c", "cluster": {"server": "http://192.0.2.1:9"}}]
-    path.write_text(json.dumps({"contexts": entries, "clusters": clusters}))
+    clusters = [{"name": name, "cluster": {"server": "http://192.0.2.1:9"}} for name in ("c", *names)]
+    users = [{"name": name, "user": {}} for name in names]
+    path.write_text(json.dumps({"contexts": entries, "clusters": clusters, "users": users}))
     return path
 
 
@@ -112,6 +113,7 @@ def test_contexts_of_all_files_are_offered_without_a_cluster(monkeypatch: pytest
     monkeypatch.setenv("KUBECONFIG", ":".join(map(str, paths)))
 
     assert offered("run", "--context", "l") == ["lab", "lan"]
+    assert offered("cleanup", "--cluster", "l") == offered("diagnose", "--user", "l") == ["lab", "lan"]
 
 
 def test_the_file_named_on_the_line_is_the_one_that_is_read(tmp_path: Path) -> None:

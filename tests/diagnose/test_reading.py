@@ -9,6 +9,7 @@ import pytest
 
 from l2probe.diagnose.reading import Reading
 from l2probe.errors import ClusterError, NotAllowedError
+from l2probe.observe.access import Access
 from l2probe.observe.kube import connect
 from tests.observe import test_survey as clusters
 from tests.observe.scripted import Api, recorded, reply, serving, status
@@ -33,7 +34,7 @@ def api() -> Iterator[Api]:
 @pytest.fixture
 def reading(api: Api, tmp_path: Path) -> Iterator[Reading]:
     """Return the reader under test."""
-    opened = connect(kubeconfig=api.kubeconfig(tmp_path), request_timeout=1.0)
+    opened = connect(Access(kubeconfig=api.kubeconfig(tmp_path), request_timeout=1.0))
     yield Reading(opened._transport, context="test", namespace="here")
     opened.close()
 

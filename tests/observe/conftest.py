@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from l2probe.observe.access import Access
 from l2probe.observe.kube import Api as Kube
 from l2probe.observe.kube import connect
 from tests.observe.scripted import Api, serving
@@ -27,7 +28,7 @@ def kube(api: Api, tmp_path: Path) -> Iterator[Connect]:
     opened: list[Kube] = []
 
     def connected(*, request_timeout: float = 1.0, **user: object) -> Kube:
-        opened.append(connect(kubeconfig=api.kubeconfig(tmp_path, **user), request_timeout=request_timeout))
+        opened.append(connect(Access(kubeconfig=api.kubeconfig(tmp_path, **user), request_timeout=request_timeout)))
         return opened[-1]
 
     yield connected

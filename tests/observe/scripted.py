@@ -126,6 +126,8 @@ class Asked:
     query: dict[str, str]
     headers: dict[str, str]
     body: Any
+    every: dict[str, list[str]] = field(default_factory=dict)
+    """Each header with all values that came for it."""
 
 
 @dataclass(slots=True)
@@ -204,6 +206,7 @@ class Handler(BaseHTTPRequestHandler):
                 query=query,
                 headers=headers,
                 body=body,
+                every={name.lower(): self.headers.get_all(name) or [] for name in self.headers},
             )
         )
         method = "WATCH" if query.get("watch") == "true" else self.command

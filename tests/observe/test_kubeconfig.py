@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,10 @@ from typing import Any
 import pytest
 
 from l2probe.errors import ClusterError
+from l2probe.observe.access import Access
 from l2probe.observe.kube import connect
 from l2probe.observe.kubeconfig import Login, resolve
+from tests.observe.kubectl import kubectls
 
 
 def document(*names: str, current: str | None = None, **extra: object) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def write(path: Path, content: object) -> Path:
 
 def resolved(*paths: Path | str, context: str | None = None) -> Login:
     """Resolve a $KUBECONFIG list."""
-    login = resolve(None, context, {"KUBECONFIG": ":".join(map(str, paths))})
+    login = resolve(Access(context=context), {"KUBECONFIG": ":".join(map(str, paths))})
     assert login is not None
     return login
 
@@ -108,7 +109,7 @@ def test_home_is_the_default_place(tmp_path: Path) -> None:
     """Without --kubeconfig and $KUBECONFIG it is ~/.kube/config."""
     write(tmp_path / ".kube" / "config", document("a", current="a"))
 
-    login = resolve(None, None, {"HOME": str(tmp_path)})
+    login = resolve(Access(), {"HOME": str(tmp_path)})
 
     assert login is not None
     assert login.context == "a"
@@ -118,7 +119,7 @@ def test_the_flag_beats_the_environment(tmp_path: Path) -> None:
     """--kubeconfig names the one file."""
     flag, other = write(tmp_path / "1", document("a", current="a")), write(tmp_path / "2", document("b", current="b"))
 
-    login = resolve(str(flag), None, {"KUBECONFIG": str(other)})
+    login = resolve(Access(kubeconfig=str(flag)), {"KUBECONFIG": str(other)})
 
     assert login is not None
     assert login.context == "a"
@@ -126,7 +127,7 @@ def test_the_flag_beats_the_environment(tmp_path: Path) -> None:
 
 def test_nothing_at_all_is_no_login(tmp_path: Path) -> None:
     """No file anywhere: the caller may try the Pod's service account."""
-    assert resolve(None, None, {"HOME": str(tmp_path)}) is None
+    assert resolve(Access(), {"HOME": str(tmp_path)}) is None
 
 
 def test_no_kubeconfig_and_no_pod_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +171,7 @@ def test_a_broken_kubeconfig_is_one_sentence(tmp_path: Path, case: str) -> None:
     path = write(tmp_path / "config", content)
 
     with pytest.raises(ClusterError, match=says) as caught:
-        resolve(str(path), context, {})
+        resolve(Access(kubeconfig=str(path), context=context), {})
     assert str(path) in caught.value.message
     assert caught.value.hint
 
@@ -178,37 +179,21 @@ def test_a_broken_kubeconfig_is_one_sentence(tmp_path: Path, case: str) -> None:
 def test_a_file_that_must_exist_does_not(tmp_path: Path) -> None:
     """--kubeconfig with a wrong path is an error, never a fallback."""
     with pytest.raises(ClusterError, match=r"absent could not be read: No such file"):
-        resolve(str(tmp_path / "absent"), None, {})
+        resolve(Access(kubeconfig=str(tmp_path / "absent")), {})
 
 
 def test_a_directory_is_no_kubeconfig(tmp_path: Path) -> None:
     """A path that cannot be read says why."""
     with pytest.raises(ClusterError, match=r"could not be read: Is a directory"):
-        resolve(str(tmp_path), None, {})
-
-
-def kubectls() -> list[str]:
-    """Return the kubectl programs that make or the machine offers."""
-    offered = [path for path in os.environ.get("L2PROBE_KUBECTL", "").split(":") if path]
-    return offered or [path for path in [shutil.which("kubectl")] if path]
+        resolve(Access(kubeconfig=str(tmp_path)), {})
 
 
 @pytest.mark.kubectl
 @pytest.mark.parametrize("context", [None, "a", "b", "c"])
 def test_kubectl_agrees(tmp_path: Path, context: str | None) -> None:
     """For a list of overlapping files, kubectl chooses the same server, namespace and user."""
-    if not kubectls():
-        pytest.skip("no kubectl: set L2PROBE_KUBECTL or PATH")
-    overlapping = document("a", "b", current="b")
-    overlapping["clusters"][0]["cluster"]["server"] = "https://other.example"
-    files = [
-        write(tmp_path / "1", document("a")),
-        tmp_path / "absent",
-        write(tmp_path / "2", overlapping),
-        write(tmp_path / "3", document("c", current="c")),
-    ]
-    listed = ":".join(map(str, files))
-    ours = resolve(None, context, {"KUBECONFIG": listed})
+    listed = overlapping(tmp_path)
+    ours = resolve(Access(context=context), {"KUBECONFIG": listed})
     assert ours is not None
 
     for kubectl in kubectls():
@@ -221,3 +206,16 @@ def test_kubectl_agrees(tmp_path: Path, context: str | None) -> None:
         assert theirs["clusters"][0]["cluster"]["server"] == ours.server, kubectl
         assert theirs["contexts"][0]["context"]["namespace"] == ours.namespace
         assert theirs["users"][0]["user"]["token"] == ours.user["token"]
+
+
+def overlapping(directory: Path) -> str:
+    """Write files that hide parts of each other, and return them as a $KUBECONFIG list."""
+    second = document("a", "b", current="b")
+    second["clusters"][0]["cluster"]["server"] = "https://other.example"
+    files = [
+        write(directory / "1", document("a")),
+        directory / "absent",
+        write(directory / "2", second),
+        write(directory / "3", document("c", current="c")),
+    ]
+    return ":".join(map(str, files))

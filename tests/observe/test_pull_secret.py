@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from l2probe.errors import ClusterError, NotAllowedError
+from l2probe.observe.access import Access
 from l2probe.observe.kube import connect
 from l2probe.observe.pull_secret import RegistryLogin, pull_secret
 from tests.observe.scripted import Answer, Api, reply, status
@@ -16,7 +17,7 @@ PATH = "GET /api/v1/namespaces/team/secrets/registry"
 
 def ask(api: Api, tmp_path: Path) -> RegistryLogin:
     """Read team/registry from the scripted server."""
-    kube = connect(kubeconfig=api.kubeconfig(tmp_path), request_timeout=1.0)
+    kube = connect(Access(kubeconfig=api.kubeconfig(tmp_path), request_timeout=1.0))
     try:
         return pull_secret(kube._transport, "team", "registry")
     finally:

@@ -10,6 +10,7 @@ import pytest
 
 from l2probe.errors import ClusterError, NotAllowedError
 from l2probe.observe import transport
+from l2probe.observe.access import Access
 from l2probe.observe.kube import connect
 from l2probe.observe.refusals import StatusError
 from tests.observe.conftest import Connect
@@ -142,7 +143,7 @@ def test_nothing_listens_there(tmp_path: Path) -> None:
     began = time.monotonic()
 
     with pytest.raises(ClusterError, match=r"127\.0\.0\.1:\d+ was not reachable: .*refused"):
-        connect(kubeconfig=unused.kubeconfig(tmp_path)).version()
+        connect(Access(kubeconfig=unused.kubeconfig(tmp_path))).version()
     assert time.monotonic() - began < 5
 
 
@@ -151,7 +152,7 @@ def test_an_unknown_name_is_said_to_be_unknown(tmp_path: Path) -> None:
     nowhere = Api(url="http://api.invalid:6443")
 
     with pytest.raises(ClusterError, match=r"did not resolve|not reachable"):
-        connect(kubeconfig=nowhere.kubeconfig(tmp_path), request_timeout=2.0).version()
+        connect(Access(kubeconfig=nowhere.kubeconfig(tmp_path), request_timeout=2.0)).version()
 
 
 def test_tls_with_the_right_authority(tmp_path: Path) -> None:
@@ -159,7 +160,7 @@ def test_tls_with_the_right_authority(tmp_path: Path) -> None:
     with serving(tls=True) as api:
         api.on(VERSION, FINE)
 
-        assert connect(kubeconfig=api.kubeconfig(tmp_path)).version() == "v1.34.4"
+        assert connect(Access(kubeconfig=api.kubeconfig(tmp_path))).version() == "v1.34.4"
 
 
 def test_tls_with_a_stranger_is_an_error_that_says_so(tmp_path: Path) -> None:
@@ -169,5 +170,5 @@ def test_tls_with_a_stranger_is_an_error_that_says_so(tmp_path: Path) -> None:
         api.url = stranger.url
 
         with pytest.raises(ClusterError, match=r"TLS connection .* failed: .*certificate"):
-            connect(kubeconfig=api.kubeconfig(tmp_path)).version()
+            connect(Access(kubeconfig=api.kubeconfig(tmp_path))).version()
         assert stranger.asked == []
