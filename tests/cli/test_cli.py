@@ -340,5 +340,5 @@ def test_lab_lists_profiles_and_faults() -> None:
     assert [each["name"] for each in listed] == list(profiles.PROFILES)
     listed = json.loads(l2probe("lab", "faults", "-o", "json").stdout)
     assert {"name": "silent-leader", "raises": "B07"}.items() <= listed[0].items()
-    assert listed[0]["command"] == "l2probe lab fault silent-leader"
+    assert listed[0]["command"] == "l2probe run --lab --fault silent-leader"
     assert l2probe("lab", "faults").stdout.splitlines()[0].split()[:2] == ["silent-leader", "B07"]
