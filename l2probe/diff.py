@@ -117,8 +117,8 @@ def standing(found: Finding | None) -> str:
 
 
 def about(found: Finding) -> str:
-    """Return the Service that a finding is about; "" for the whole cluster."""
-    return named(found.subject.namespace, found.subject.name)
+    """Return the Services that a finding is about; "" for the whole cluster."""
+    return listing(named(one.namespace, one.name) for one in found.subjects or (found.subject,))
 
 
 def named(namespace: str, name: str) -> str:

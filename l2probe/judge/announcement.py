@@ -23,7 +23,7 @@ from l2probe.judge.owners import hears, silent
 from l2probe.judge.selection import unmet_terms
 from l2probe.judge.versions import ANNOUNCES_IPV6, CILIUM, is_cilium_before, names, setting
 from l2probe.judge.words import count, listing, outcomes, seconds
-from l2probe.model import Claim, Evidence, Finding, Ip, NeighbourReply, Outcome, Verdict
+from l2probe.model import Claim, Evidence, Finding, Ip, NeighbourReply, NodeName, Outcome, Verdict
 
 LEASED = ("cilium", "kube-vip")
 """Implementations that renew a Lease; MetalLB elects without one."""
@@ -236,13 +236,14 @@ def lifetime(case: Case) -> str:
 
 def silent_leader(evidence: Evidence) -> Iterator[Finding]:
     """B07: the control plane says all is well, and the wire is silent."""
-    for case in cases(evidence):
-        addresses, history = announceable(case, proven=True), claims(case)
-        if not addresses or not history or not history[-1].holder or is_explained(case) or is_stale(case, history[-1]):
-            continue
-        holder = history[-1].holder
-        own = {ip for node in evidence.cluster.nodes or () if node.name == holder for ip in node.addresses}
-        present = any(reply.ip in own for reply in evidence.node_replies or ())
+    found = [
+        (case, addresses, holder)
+        for case in cases(evidence)
+        if (addresses := announceable(case, proven=True)) and (holder := idle_holder(case))
+    ]
+    heard = {holder: is_heard(evidence, holder) for _, _, holder in found}
+    present, absent = ([holder for holder, is_there in heard.items() if is_there is wanted] for wanted in (True, False))
+    for case, addresses, holder in found:
         yield finding(
             "B07",
             Verdict.FAIL,
@@ -252,15 +253,48 @@ def silent_leader(evidence: Evidence) -> Iterator[Finding]:
                 claimed(case),
                 *silence(case, addresses),
                 f"{holder} itself answered for its own address."
-                if present
+                if heard[holder]
                 else f"{holder} did not answer for its own address either.",
             ),
-            remedy=f"Restart the announcer's agent Pod on {holder}: another node takes over and programs its "
-            f"responder anew."
-            if present
-            else f"Check that {holder} has an interface on this segment and that the policy's interfaces select it.",
+            remedy=" ".join(filter(None, (restart(present), look(absent)))),
             subject=about(case, addresses),
         )
+
+
+def idle_holder(case: Case) -> NodeName | None:
+    """Return who holds a live claim on a Service whose silence no configuration explains; None where there is none."""
+    history = claims(case)
+    if not history or is_explained(case) or is_stale(case, history[-1]):
+        return None
+    return history[-1].holder
+
+
+def is_heard(evidence: Evidence, holder: NodeName) -> bool:
+    """Whether a node answered for an address of its own."""
+    own = {ip for node in evidence.cluster.nodes or () if node.name == holder for ip in node.addresses}
+    return any(reply.ip in own for reply in evidence.node_replies or ())
+
+
+def restart(holders: list[NodeName]) -> str:
+    """Return what to do about holders that are on the segment and silent for their claims; "" for none."""
+    if not holders:
+        return ""
+    pods = "agent Pod" if len(holders) == 1 else "agent Pods"
+    return (
+        f"Restart the announcer's {pods} on {listing(holders, limit=10)}: another node takes over and programs its "
+        "responder anew."
+    )
+
+
+def look(holders: list[NodeName]) -> str:
+    """Return what to do about holders that are not heard on the segment at all; "" for none."""
+    if not holders:
+        return ""
+    has, them = ("has", "it") if len(holders) == 1 else ("have", "them")
+    return (
+        f"Check that {listing(holders, limit=10)} {has} an interface on this segment and that the policy's interfaces "
+        f"select {them}."
+    )
 
 
 def address_silent(evidence: Evidence) -> Iterator[Finding]:

@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from l2probe.judge.case import Case
 from l2probe.judge.codes import CODES, references
+from l2probe.judge.words import count, listing
 from l2probe.model import Evidence, Finding, Ip, Subject, Verdict
 
+BY_NAME = 2
+"""How many Services a title names."""
 Rule = Callable[[Evidence], Iterator[Finding]]
 """Reads all Evidence, yields what it found; nothing where it found nothing."""
 
@@ -33,3 +36,21 @@ def about(case: Case, addresses: Iterable[Ip] = ()) -> Subject:
     found = tuple(dict.fromkeys(addresses))
     only = found[0] if len(found) == 1 else ""
     return Subject(namespace=case.service.namespace, name=case.service.name, address=only)
+
+
+def words(subject: Subject) -> str:
+    """Return a subject in words: the Service, with its address where one is named."""
+    return " ".join(filter(None, (service(subject), subject.address)))
+
+
+def service(subject: Subject) -> str:
+    """Return namespace/name; "" where it is about no Service."""
+    return "/".join(filter(None, (subject.namespace, subject.name)))
+
+
+def whom(found: Finding) -> str:
+    """Return whom a finding is about: a Service with its address, two by name, more by number; "" for the cluster."""
+    several = tuple(dict.fromkeys(service(subject) for subject in found.subjects if subject.name))
+    if len(several) > BY_NAME:
+        return f"{count(len(several), 'Service')}{f' in {found.subject.namespace}' if found.subject.namespace else ''}"
+    return listing(several) if len(several) > 1 else words(found.subject)

@@ -10,7 +10,7 @@ from l2probe.judge.owners import rivals
 from l2probe.judge.patterns import CHANCE, Try
 from l2probe.judge.statistics import tail, wilson
 from l2probe.judge.words import count, listing, outcomes, per_flow, percent, seconds
-from l2probe.model import Evidence, Exchange, Finding, Protocol, Subject, Verdict
+from l2probe.model import Evidence, Exchange, Finding, Flow, Protocol, Subject, Verdict
 
 RETRANSMITTED_SECONDS = 0.9
 """A TCP exchange on a LAN that takes this long lost a SYN: Linux repeats it after 1 s (RFC 6298)."""
@@ -32,7 +32,7 @@ def intermittent(evidence: Evidence, rest: tuple[Try, ...]) -> Iterator[Finding]
     slow = [one for one in tried if answered(one) and is_retransmitted(one)]
     yield finding(
         "D12",
-        Verdict.FAIL if low >= BROKEN else Verdict.WARN,
+        Verdict.FAIL if low >= BROKEN or breaks_a_flow(tried) else Verdict.WARN,
         says=f"{len(lost)} of {len(tried)} exchanges were lost without a pattern: {percent(len(lost) / len(tried))} "
         f"(95 % interval {percent(low)} to {percent(high)}).",
         because=(
@@ -49,6 +49,11 @@ def intermittent(evidence: Evidence, rest: tuple[Try, ...]) -> Iterator[Finding]
         "link, ethtool -S), duplex, overload.",
         subject=Subject(),
     )
+
+
+def breaks_a_flow(tried: Sequence[Exchange]) -> bool:
+    """Whether one flow kind alone loses so much that it counts as unreachable."""
+    return any(steady([one for one in tried if one.flow is flow]) is False for flow in Flow)
 
 
 def by_owner(evidence: Evidence, tried: Sequence[Exchange]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from l2probe.judge.finding import words
 from l2probe.judge.table import RANK
 from l2probe.judge.words import listing
 from l2probe.model import Finding, Subject, Verdict
@@ -95,13 +96,14 @@ def joined(group: list[Finding]) -> Finding:
         lines = [*lines[:SAID], f"{len(lines) - SAID} more observations like these."]
     others = [words(found.subject) for found in group[1:] if words(found.subject) != words(first.subject)]
     also = f" The same was seen of {listing(others)}." if others else ""
-    return replace(first, says=first.says + also, because=tuple(lines), subject=common([f.subject for f in group]))
-
-
-def words(subject: Subject) -> str:
-    """Return a subject in words: the Service, with its address where one is named."""
-    name = "/".join(filter(None, (subject.namespace, subject.name)))
-    return " ".join(filter(None, (name, subject.address)))
+    subjects = [found.subject for found in group]
+    return replace(
+        first,
+        says=first.says + also,
+        because=tuple(lines),
+        subject=common(subjects),
+        subjects=tuple(dict.fromkeys(subjects)) if len(set(subjects)) > 1 else (),
+    )
 
 
 def common(subjects: list[Subject]) -> Subject:

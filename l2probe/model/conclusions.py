@@ -82,6 +82,7 @@ class Finding:
     """A claim about someone's production network, with its evidence in words a sceptic can check.
 
     `because` holds one observation a line. `consequence_of` is the code of the finding that explains this one.
+    `subjects`: each Service that it was seen of where they are several; then `subject` is what these have in common.
     """
 
     code: str
@@ -93,6 +94,7 @@ class Finding:
     subject: Subject = field(default_factory=Subject)
     references: tuple[str, ...] = ()
     consequence_of: str | None = None
+    subjects: tuple[Subject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from l2probe.judge.finding import whom
 from l2probe.model import Finding, Report, Verdict
-from l2probe.report.table import who
 
 LEVELS = {Verdict.FAIL: "error", Verdict.UNKNOWN: "warning"}
 """Of the findings that end the job; others get no annotation."""
@@ -23,7 +23,7 @@ def workflow_commands(report: Report) -> Iterator[str]:
 
 def said(found: Finding) -> str:
     """Return a finding in one sentence."""
-    about = f"{who(found)}: " if who(found) else ""
+    about = f"{whom(found)}: " if whom(found) else ""
     after = f" (a consequence of {found.consequence_of})" if found.consequence_of else ""
     return f"{about}{found.says}{after} {found.remedy}"
 

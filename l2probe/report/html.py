@@ -16,12 +16,13 @@ from markupsafe import Markup
 
 from l2probe.judge import CODES, DIAGNOSE, unproven
 from l2probe.judge.existing import besides
+from l2probe.judge.finding import whom
 from l2probe.model import Finding, Report
 from l2probe.report.checked import checked
 from l2probe.report.pages import body_html
 from l2probe.report.proofs import rows
 from l2probe.report.seen import seen
-from l2probe.report.table import sentence, setting, who
+from l2probe.report.table import sentence, setting
 from l2probe.report.timeline import timeline
 
 
@@ -54,7 +55,7 @@ def shown(found: Finding) -> Mapping[str, object]:
     return {
         "finding": found,
         "title": CODES[found.code].title,
-        "who": who(found),
+        "who": whom(found),
         "links": tuple(link for link in found.references if link.startswith("https://")),
         "page": Markup(body_html(found.code)),  # noqa: S704 - our own pages, rendered without raw HTML
     }

@@ -110,7 +110,11 @@ def capability_checks(report: Report) -> Iterator[Check]:
     yield truth("announced", value=True if able.announced_by else None, said="")
     yield truth("exclusive", value=able.exclusive, said="several answered at once")
     for flow in evidence.flows:
-        yield truth(f"reachable {flow}", value=getattr(able.reachable, flow), said="did not arrive everywhere")
+        yield truth(
+            f"reachable {flow}",
+            value=getattr(able.reachable, flow),
+            said="did not arrive everywhere, or far too much of it was lost",
+        )
     for flow in evidence.flows:
         kept: Source = getattr(able.source, flow)
         state = None if kept is Source.UNKNOWN else kept is Source.ALWAYS

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 
 from l2probe.judge import CODES, DIAGNOSE, unproven
 from l2probe.judge.existing import besides
+from l2probe.judge.finding import whom
 from l2probe.model import Finding, Report
 from l2probe.report.checked import checked
 from l2probe.report.proofs import rows
 from l2probe.report.seen import Shown, seen
-from l2probe.report.table import sentence, setting, who
+from l2probe.report.table import sentence, setting
 
 MOST_FINDINGS = 100
 """GitHub drops a job summary above 1 MiB."""
@@ -52,7 +53,7 @@ def capabilities(report: Report) -> Iterator[tuple[str, str, str]]:
 def finding(found: Finding) -> str:
     """Return one finding: a heading, what was found, the fix, and the evidence folded."""
     after = f", a consequence of {found.consequence_of}" if found.consequence_of else ""
-    subject = f" · {text(who(found))}" if who(found) else ""
+    subject = f" · {text(whom(found))}" if whom(found) else ""
     head = f"### {found.verdict.upper()} {found.code}: {text(CODES[found.code].title)}{after}"
     seen_lines = "\n".join(f"- {text(line)}" for line in found.because)
     folded = f"<details><summary>Evidence</summary>\n\n{seen_lines}\n\n</details>" if seen_lines else ""

@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from l2probe.judge import CODES, DIAGNOSE, unproven
 from l2probe.judge.existing import besides
+from l2probe.judge.finding import whom
 from l2probe.judge.words import listing, seconds
 from l2probe.model import Finding, Report, Verdict
 from l2probe.report.checked import checked, summary
@@ -134,7 +135,7 @@ def findings(report: Report, *, color: bool, width: int, wide: bool) -> Iterator
 def cause(found: Finding, *, color: bool, width: int, wide: bool) -> str:
     """Return a finding with its evidence and its remedy."""
     pad = " " * 8
-    subject = who(found)
+    subject = whom(found)
     word = found.verdict.upper()
     title = wrap(f"{found.code} {found.slug}{f' · {subject}' if subject else ''}", width, f"{word:<8}")
     lines = [paint(word, found.verdict, color=color) + title[len(word) :], wrap(found.says, width, pad)]
@@ -143,12 +144,6 @@ def cause(found: Finding, *, color: bool, width: int, wide: bool) -> str:
     see = found.references if wide else found.references[:1]
     lines += [f"{pad}See: {see[0]}", *(f"{pad}     {link}" for link in see[1:])] if see else []
     return "\n".join(lines)
-
-
-def who(found: Finding) -> str:
-    """Return what a finding is about: namespace/name and address, as far as it has them."""
-    name = "/".join(filter(None, (found.subject.namespace, found.subject.name)))
-    return " ".join(filter(None, (name, found.subject.address)))
 
 
 def consequence(found: Finding, *, color: bool, width: int, wide: bool) -> str:

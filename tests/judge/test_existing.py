@@ -38,7 +38,7 @@ from tests.judge.diagnosed import (
     unheard,
     with_trial,
 )
-from tests.judge.evidence import FOREIGN, NODES, T0, mac, reply
+from tests.judge.evidence import FOREIGN, NODES, T0, mac, node_replies, reply
 
 HEALTHY = {
     "1.20.2 dsr": diagnosed(),
@@ -87,6 +87,17 @@ def test_a_silent_leader_is_named_once_for_all_services() -> None:
     """A lease held and renewed, and nobody answers: B07, and neither the traffic nor policy Local beside it."""
     assert causes(unheard(diagnosed())) == [("B07", Verdict.FAIL)]
     assert causes(unheard(diagnosed("v1.19.4"))) == [("B07", Verdict.FAIL)]
+
+
+def test_the_remedy_names_every_silent_holder() -> None:
+    """Two Services of two holders: the fix is for both, and who is not heard at all needs another one."""
+    evidence = unheard(diagnosed())
+    (found,) = judge(evidence)
+    (mixed,) = judge(replace(evidence, node_replies=node_replies((ONE, THREE))))
+
+    assert "agent Pods on node-1 and node-2:" in found.remedy
+    assert "agent Pod on node-1:" in mixed.remedy
+    assert "node-2 has an interface on this segment" in mixed.remedy
 
 
 def test_an_unrenewed_lease_is_no_silent_leader() -> None:

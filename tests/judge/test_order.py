@@ -8,6 +8,7 @@ from itertools import permutations
 import pytest
 
 from l2probe.judge import judge
+from l2probe.judge.finding import whom
 from l2probe.judge.order import EXPLAINS, arrange
 from l2probe.judge.table import RANK
 from l2probe.model import Finding, Subject, Verdict
@@ -64,6 +65,23 @@ def test_the_same_code_of_two_services_is_one_finding() -> None:
     assert only.because == ("a", "b")
     assert "shop/dns" in only.says
     assert only.subject == Subject(namespace="shop")
+    assert only.subjects == (Subject(namespace="shop", name="web"), Subject(namespace="shop", name="dns"))
+
+
+@pytest.mark.parametrize(
+    ("names", "title"),
+    [
+        (("web",), "shop/web"),
+        (("web", "web"), "shop/web"),
+        (("web", "dns"), "shop/web and shop/dns"),
+        (("web", "dns", "api"), "3 Services in shop"),
+    ],
+)
+def test_a_title_says_whom_it_is_about(names: tuple[str, ...], title: str) -> None:
+    """One or two Services by name, more by their number; never a namespace alone."""
+    (only,) = arrange([found("B07", name=name) for name in names])
+
+    assert whom(only) == title
 
 
 def test_many_observations_are_cut_with_their_number() -> None:
