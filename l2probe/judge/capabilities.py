@@ -27,6 +27,7 @@ from l2probe.model import (
     Ip,
     NodeName,
     PerFlow,
+    Placement,
     Protocol,
     Source,
     Trial,
@@ -126,9 +127,21 @@ def sightings(seen: tuple[Case, ...], flow: Flow | None = None) -> Iterator[tupl
 
 
 def through_another(case: Case, exchange: Exchange) -> bool | None:
-    """Whether the frame went to another node than the backend's, by the frame's own MAC; None when not known."""
-    entered = node_of(case, exchange.sent_mac)
+    """Whether the frame went to another node than the backend's; None when not known.
+
+    By the frame's own MAC; where frames were not read, by the address that the Pod saw: a node's address in place of
+    the client's names the node that translated, whatever the control plane claims.
+    """
+    entered = node_of(case, exchange.sent_mac) or translator(case, exchange)
     return None if entered is None or exchange.node is None else entered != exchange.node
+
+
+def translator(case: Case, exchange: Exchange) -> NodeName | None:
+    """Return the node whose address the Pod saw in place of the client's; None when it is no single node's."""
+    if exchange.sent_mac is not None or exchange.seen is None or kept(case, exchange) is not False:
+        return None
+    nodes = [node.name for node in case.evidence.cluster.nodes or () if exchange.seen in node.addresses]
+    return nodes[0] if len(nodes) == 1 else None
 
 
 def source(seen: tuple[Case, ...], flow: Flow) -> Source:
@@ -137,7 +150,7 @@ def source(seen: tuple[Case, ...], flow: Flow) -> Source:
     Only answers from a node other than the one we sent to prove anything.
     """
     off = {kept(case, e) for case, _, e in sightings(seen, flow) if through_another(case, e) is True}
-    on = {kept(case, e) for case, _, e in sightings(seen, flow) if through_another(case, e) is False}
+    on = {kept(case, e) for case, t, e in sightings(seen, flow) if is_on(case, t, e)}
     table: dict[tuple[frozenset[bool | None], frozenset[bool | None]], Source] = {
         (frozenset({True}), frozenset()): Source.ALWAYS,
         (frozenset({True}), frozenset({True})): Source.ALWAYS,
@@ -145,6 +158,13 @@ def source(seen: tuple[Case, ...], flow: Flow) -> Source:
         (frozenset({False}), frozenset({False})): Source.NEVER,
     }
     return table.get((frozenset(off), frozenset(on)), Source.UNKNOWN)
+
+
+def is_on(case: Case, trial: Trial, exchange: Exchange) -> bool:
+    """Whether the Pod stood on the node we sent to: by the frame, else where the claim put the Pod of this trial."""
+    crossed = through_another(case, exchange)
+    unread = crossed is None and exchange.sent_mac is None
+    return crossed is False or (unread and trial.placement is Placement.ON_ANNOUNCER)
 
 
 def passed_full_size(seen: tuple[Case, ...], flow: Flow) -> bool:

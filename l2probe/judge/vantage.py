@@ -31,19 +31,23 @@ def on_a_cluster_node(evidence: Evidence) -> Iterator[Finding]:
 
 
 def behind_a_router(evidence: Evidence) -> Iterator[Finding]:
-    """V02: the frames that we see are the router's."""
-    if evidence.vantage.on_link is not False:
+    """V02: the frames that we see are the router's, or this interface does not lead to the addresses at all."""
+    where, far = evidence.vantage, addresses(evidence)
+    if where.on_link is not False:
         return
-    gateway = evidence.vantage.gateway or "a router"
+    has = f"{where.interface} has {listing(where.addresses) or 'no address'}"
     yield finding(
         "V02",
         Verdict.UNKNOWN,
-        says=f"{listing(addresses(evidence)) or 'The addresses'} are reached through {gateway}: who announces "
-        f"them cannot be seen from here.",
-        because=(
-            f"{evidence.vantage.interface} has {listing(evidence.vantage.addresses)}; no VIP lies in its subnets.",
-        ),
-        remedy="Run l2probe from a machine in the VIP's own subnet, or give this one an interface there (--interface).",
+        says=f"{listing(far) or 'The addresses'} are reached through {where.gateway}: who announces them cannot be "
+        "seen from here."
+        if where.gateway
+        else f"{where.interface} is not on the segment of {'all of ' if len(far) > 1 else ''}"
+        f"{listing(far) or 'every address'}, and no router there leads on: who announces cannot be seen by it.",
+        because=(f"{has}; no VIP lies in its subnets." if where.gateway else f"{has}.",),
+        remedy="Run l2probe from a machine in the VIP's own subnet, or give this one an interface there (--interface)."
+        if where.gateway
+        else "Leave out --interface, or name the interface in the VIP's own subnet.",
     )
 
 

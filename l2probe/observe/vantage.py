@@ -16,7 +16,7 @@ def vantage(vips: Sequence[Ip], nodes: Sequence[Node], *, interface: str | None 
     """Return the interface towards the VIPs (none yet: towards the nodes) and what can be seen from it.
 
     `on_link`: every one of these addresses is on that interface's own segment; None when no route leads to any.
-    `interface` forces it; raises WireError when there is none of that name.
+    `interface` forces it; raises WireError when there is none of that name, or when it has no neighbours to ask.
     """
     ours = netlink.addresses()
     links = {link.index: link for link in netlink.links()}
@@ -41,6 +41,12 @@ def _forced(name: str, links: Iterable[Link]) -> Link:
     names = {link.name: link for link in links}
     if name not in names:
         raise WireError(f"The interface {name} does not exist.", f"There are: {', '.join(sorted(names))}.")
+    if not names[name].ethernet:
+        others = ", ".join(sorted(link.name for link in names.values() if link.ethernet)) or "none here"
+        raise WireError(
+            f"The interface {name} has no neighbours that ARP or NDP find: nobody announces an address there.",
+            f"Leave out --interface, or name an Ethernet interface: {others}.",
+        )
     return names[name]
 
 

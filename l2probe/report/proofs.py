@@ -11,7 +11,7 @@ from l2probe.judge.case import Case, cases, exchanges, replies, serving_trials, 
 from l2probe.judge.local import attempts, off_trials
 from l2probe.judge.owners import contenders, owners
 from l2probe.judge.words import count, listing, outcomes, per_flow, seconds
-from l2probe.model import Evidence, Flow, PerFlow, Report
+from l2probe.model import Evidence, Flow, PerFlow, Placement, Report
 
 T = TypeVar("T")
 
@@ -102,10 +102,26 @@ def sources(seen: tuple[Case, ...], flows: tuple[Flow, ...]) -> str:
         if through_another(case, exchange) is True
     ]
     if not off:
-        return "no answer came from a Pod off the announcer"
+        return by_claim(seen, flows) or "no answer came from a Pod off the announcer"
     kept_there = sum(kept(case, exchange) is True for case, exchange in off)
     direct = sum(case.macs.get(e.reply_mac) == e.node for case, e in off if e.reply_mac is not None)
     return f"off the announcer: seen in {kept_there} of {len(off)}, answered by the Pod's own node in {direct}"
+
+
+def by_claim(seen: tuple[Case, ...], flows: tuple[Flow, ...]) -> str:
+    """Return what Pods saw that stood off the node which the claim names, where no frame shows the way; "" for nothing.
+
+    No proof: were the claim wrong, such a Pod might stand on the announcer, where it sees the client in any case.
+    """
+    told = [
+        kept(case, exchange)
+        for flow in flows
+        for case, trial, exchange in sightings(seen, flow)
+        if trial.placement is Placement.OFF_ANNOUNCER and exchange.sent_mac is None
+    ]
+    if not told:
+        return ""
+    return f"off the claimed announcer: seen in {sum(map(bool, told))} of {len(told)}; no frame proves who announces"
 
 
 def locals_(seen: tuple[Case, ...], flows: tuple[Flow, ...]) -> str:

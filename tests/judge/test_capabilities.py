@@ -23,6 +23,7 @@ from l2probe.model import (
     Trial,
     Verdict,
 )
+from l2probe.report.proofs import rows
 from tests.judge.evidence import (
     NODES,
     PROFILES,
@@ -114,6 +115,40 @@ def test_source_is_proven_only_from_off_the_announcer(name: str) -> None:
     able = capabilities(each_trial(healthy(), changed))
 
     assert {getattr(able.source, flow) for flow in Flow} == {expected}
+
+
+def unread(evidence: Evidence) -> Evidence:
+    """Return the evidence as it is without CAP_NET_RAW: no frame, and Pods placed by the lease alone."""
+    blind = each_trial(evidence, lambda trial: replace(trial, replies=None, announcer=None))
+    blind = each_exchange(blind, lambda _, one: replace(one, sent_mac=None, reply_mac=None))
+    return replace(blind, node_replies=None, vantage=replace(blind.vantage, raw_socket=False))
+
+
+def test_a_nodes_address_in_the_clients_place_proves_translation_without_frames() -> None:
+    """The Pod's echo says through which node it came: SNAT is proven, whoever the lease names."""
+    evidence = unread(healthy(datapath=Datapath.SNAT))
+
+    assert {getattr(capabilities(evidence).source, flow) for flow in Flow} == {Source.ON_ANNOUNCER_ONLY}
+    assert "E02" in {found.code for found in judge(evidence)}
+
+
+def test_dsr_that_is_configured_and_refuted_by_the_echo_is_a_failure_without_frames() -> None:
+    """The configuration says DSR and the Pod saw another node's address: no frame is needed to refute it."""
+    evidence = unread(healthy(datapath=Datapath.SNAT))
+    claimed = replace(evidence, cluster=replace(evidence.cluster, datapath=Datapath.DSR))
+
+    assert ("E03", Verdict.FAIL) in {(found.code, found.verdict) for found in judge(claimed)}
+
+
+def test_the_clients_own_address_proves_nothing_where_no_frame_shows_the_way() -> None:
+    """Were the lease wrong, the Pod might stand on the announcer: unknown, with what was seen by the claim."""
+    evidence = unread(healthy())
+    report = conclude(evidence, started="2026-11-23T20:00:00Z", duration_seconds=4.2, command="l2probe run")
+
+    assert {getattr(report.capabilities.source, flow) for flow in Flow} == {Source.UNKNOWN}
+    assert "off the claimed announcer: seen in 48 of 48; no frame proves who announces" in {
+        row.proof for row in rows(report)
+    }
 
 
 def off_trial(change: Callable[[Trial], Trial], local: Outcome = Outcome.TIMEOUT) -> Evidence:

@@ -400,6 +400,15 @@ def test_nobody_is_accused_from_where_nothing_can_be_seen(where: dict[str, objec
     assert not {f.code[0] for f in judge(with_vantage(quiet, **where))} & {"B", "C"}
 
 
+def test_a_wrong_interface_is_not_called_a_router() -> None:
+    """Without a gateway on that interface nothing is behind a router: the interface is named as the wrong one."""
+    (found,) = (f for f in judge(with_vantage(healthy(), on_link=False, interface="eth1")) if f.code == "V02")
+
+    assert found.says.startswith("eth1 is not on the segment of all of 198.51.100.40")
+    assert "router there leads on" in found.says
+    assert found.remedy.startswith("Leave out --interface")
+
+
 def test_silence_on_a_deaf_interface_accuses_nobody() -> None:
     """When not even nodes were heard, no B finding is raised."""
     assert not {f.code for f in judge(deaf()) if f.code.startswith("B")}

@@ -128,7 +128,7 @@ def stands() -> Json:
         "vips": vantage([Ip(segment.SERVED), Ip(segment.SERVED_V6)], [node]),
         "nodes": vantage([], [node]),
         "nowhere": vantage([far], [node]),
-        "forced": vantage([far], [node], interface="lo"),
+        "forced": vantage([far], [node], interface="near0"),
         "on a node": vantage([Ip(segment.SERVED)], [node, here]),
     }
     segment.add_gateway(segment.NODE)
@@ -136,5 +136,5 @@ def stands() -> Json:
     seen["mixed"] = vantage([Ip(segment.SERVED), far], [node])
     segment.drop_raw_capability()
     seen["unprivileged"] = vantage([Ip(segment.SERVED)], [node])
-    wrong = error_of(lambda: vantage([], [node], interface="none0"))
+    wrong = [error_of(lambda name=name: vantage([], [node], interface=name)) for name in ("none0", "lo")]  # type: ignore[misc]
     return {**{name: dataclasses.asdict(each) for name, each in seen.items()}, "wrong": wrong}

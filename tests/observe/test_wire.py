@@ -178,9 +178,12 @@ def test_where_we_stand() -> None:
     assert found == [segment.NEAR_V4, segment.NEAR_V6]
     assert (seen["nodes"]["interface"], seen["nodes"]["on_link"]) == ("near0", True)
     assert (seen["nowhere"]["interface"], seen["nowhere"]["on_link"]) == (None, None)
-    assert (seen["forced"]["interface"], seen["forced"]["mac"]) == ("lo", None)
+    assert (seen["forced"]["interface"], seen["forced"]["on_link"]) == ("near0", None)
     assert seen["on a node"]["cluster_node"] == "here"
     assert (seen["routed"]["on_link"], seen["routed"]["gateway"]) == (False, segment.NODE)
     assert seen["mixed"]["on_link"] is False
     assert (seen["unprivileged"]["raw_socket"], seen["unprivileged"]["interface"]) == (False, "near0")
-    assert seen["wrong"].startswith("The interface none0 does not exist. There are: lo, near0")
+    absent, deaf = seen["wrong"]
+    assert absent.startswith("The interface none0 does not exist. There are: lo, near0")
+    assert deaf.startswith("The interface lo has no neighbours that ARP or NDP find")
+    assert deaf.endswith("or name an Ethernet interface: near0.")
