@@ -40,7 +40,7 @@ def test_the_verdict_comes_first_and_every_finding_is_there(name: str) -> None:
 
 def test_a_consequence_names_its_cause() -> None:
     """One broken thing is one heading to act on; the others say whose they are."""
-    assert re.search(r"### FAIL D03: .*, a consequence of C03\n", render(REPORTS["foreign-owner"], "markdown"))
+    assert re.search(r"### FAIL D10: .*, a consequence of C03\n", render(REPORTS["foreign-owner"], "markdown"))
 
 
 def test_capabilities_are_a_table_in_a_run_and_the_good_is_a_list_in_a_diagnosis() -> None:
