@@ -35,7 +35,7 @@ DOORS = {
     "click": ("cli/",),
     "kubernetes": ("observe/kube.py",),
     "scapy": ("observe/wire.py",),
-    "tabulate": ("report/table.py",),
+    "tabulate": ("report/layout.py",),
     "jinja2": ("report/html.py",),
     "markupsafe": ("report/html.py",),
     "markdown_it": ("report/pages.py",),

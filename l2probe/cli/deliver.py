@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 import click
 
-from l2probe.cli import COULD_NOT_TELL, GITHUB
+from l2probe.cli import COULD_NOT_TELL, GITHUB, terminal
 from l2probe.errors import UsageError
 from l2probe.model import Report, Verdict
 from l2probe.report import render
@@ -23,10 +21,9 @@ PIPE_WIDTH = 120
 
 def show(report: Report, output: str, color: str) -> None:
     """Print a report to stdout."""
-    terminal = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if terminal else PIPE_WIDTH
-    coloured = color == "always" or (color == "auto" and terminal and not os.environ.get("NO_COLOR"))
-    click.echo(render(report, output, color=coloured, width=width).rstrip("\n"), color=coloured)
+    columns = terminal.width()
+    coloured = color == "always" or (color == "auto" and columns is not None and not os.environ.get("NO_COLOR"))
+    click.echo(render(report, output, color=coloured, width=columns or PIPE_WIDTH).rstrip("\n"), color=coloured)
 
 
 def check_writable(*paths: Path | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,12 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from l2probe.cli import terminal
+from l2probe.cli.deliver import PIPE_WIDTH
+
 if TYPE_CHECKING:
     from l2probe.diff import Change
     from l2probe.model import Report
 
 SCHEMA = "l2probe/diff/v1"
-WIDTH = 120
 NOTHING = "nothing"
 
 
@@ -40,7 +41,8 @@ def command(before: Path, after: Path, output: str) -> int:
     old, new = read(before), read(after)
     changes = compare(old, new)
     worse = got_worse(changes)
-    click.echo(document(old, new, changes, worse=worse) if output == "json" else table(old, new, changes))
+    width = terminal.width() or PIPE_WIDTH
+    click.echo(document(old, new, changes, worse=worse) if output == "json" else table(old, new, changes, width))
     return 1 if worse else 0
 
 
@@ -53,20 +55,19 @@ def document(old: Report, new: Report, changes: Sequence[Change], *, worse: bool
     return json.dumps({"schema": SCHEMA, **ends, "worse": worse, "changes": [asdict(one) for one in changes]}, indent=2)
 
 
-def table(old: Report, new: Report, changes: Sequence[Change]) -> str:
-    """Return the changes as text: one line each, the worst first."""
+def table(old: Report, new: Report, changes: Sequence[Change], width: int) -> str:
+    """Return the changes as text, `width` columns wide: one line each, the worst first."""
     head = f"{old.verdict.upper()} ({old.started}) -> {new.verdict.upper()} ({new.started})"
     if not changes:
         return f"{head}\n\nNothing changed."
-    return "\n".join([head, "", *(line for change in changes for line in lines(change))])
+    return "\n".join([head, "", *(lines(change, width) for change in changes)])
 
 
-def lines(change: Change) -> list[str]:
+def lines(change: Change, width: int) -> str:
     """Return one change: what it means, what it is about, before and after; of a finding what it says."""
+    from l2probe.report.layout import NARROWEST, wrap  # noqa: PLC0415 - brings tabulate
+
     what = " ".join(filter(None, (change.topic, change.subject)))
-    text = f"{what}: {change.before or NOTHING} -> {change.after or NOTHING}"
-    pad = " " * 9
-    shown = textwrap.wrap(
-        text, WIDTH, initial_indent=f"{change.effect.upper():<9}", subsequent_indent=pad, break_long_words=False
-    )
-    return shown + textwrap.wrap(change.says, WIDTH, initial_indent=pad, subsequent_indent=pad, break_long_words=False)
+    effect, width = f"{change.effect.upper():<9}", max(width, NARROWEST)
+    shown = wrap(f"{what}: {change.before or NOTHING} -> {change.after or NOTHING}", width, effect)
+    return "\n".join(filter(None, (shown, change.says and wrap(change.says, width, " " * len(effect)))))

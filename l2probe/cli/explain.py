@@ -6,8 +6,11 @@ from importlib.resources import files
 
 import click
 
-from l2probe.cli import candidates
+from l2probe.cli import candidates, terminal
 from l2probe.errors import UsageError
+
+PAGE_WIDTH = 110
+"""Columns that the text of a page takes; tests/catalogue holds it."""
 
 
 def pages() -> dict[str, str]:
@@ -35,6 +38,16 @@ def find(reference: str, catalogue: dict[str, str]) -> str:
     raise UsageError(f"There was no finding {reference!r} in the catalogue.", "`l2probe explain` lists all.")
 
 
+def fitting(page: str) -> str:
+    """Return the page as it is, or wrapped where the terminal is narrower than its text."""
+    width = terminal.width()
+    if width is None or width >= PAGE_WIDTH:
+        return page
+    from l2probe.report.layout import reflow  # noqa: PLC0415 - brings tabulate
+
+    return reflow(page, width)
+
+
 @click.command("explain", short_help="Explain a finding: symptom, cause, evidence, fix.")
 @click.argument("code", required=False, shell_complete=candidates.findings)
 def command(code: str | None) -> int:
@@ -47,5 +60,5 @@ def command(code: str | None) -> int:
         for page in catalogue.values():
             click.echo(title(page))
     else:
-        click.echo(find(code, catalogue).rstrip("\n"))
+        click.echo(fitting(find(code, catalogue).rstrip("\n")))
     return 0

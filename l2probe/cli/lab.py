@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 import click
 
-from l2probe.cli import candidates, help_instead
+from l2probe.cli import candidates, help_instead, terminal
 from l2probe.cli.options import DEFAULT_PROFILE
 from l2probe.errors import UsageError
 
@@ -93,10 +93,13 @@ def show_status(fields: Mapping[str, object], output: str) -> None:
     if output == "json":
         click.echo(json.dumps(fields))
         return
-    width = max(len(name) for name in fields)
+    from l2probe.report.layout import NARROWEST, wrap  # noqa: PLC0415 - brings tabulate
+
+    name_width, columns = max(len(name) for name in fields), terminal.width()
     for name, value in fields.items():
         text = ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
-        click.echo(f"{name:<{width}}  {text}".rstrip())
+        first = f"{name:<{name_width}}  "
+        click.echo(wrap(text, max(columns, NARROWEST), first) if columns else f"{first}{text}".rstrip())
 
 
 @command.command(
@@ -145,9 +148,9 @@ def _table(rows: Sequence[Mapping[str, str]], output: str) -> None:
     if output == "json":
         click.echo(json.dumps(rows))
         return
-    widths = {column: max(len(row[column]) for row in rows) for column in rows[0]}
-    for row in rows:
-        click.echo("  ".join(f"{text:<{widths[column]}}" for column, text in row.items()).rstrip())
+    from l2probe.report.layout import columns  # noqa: PLC0415 - brings tabulate
+
+    click.echo(columns([tuple(row.values()) for row in rows], terminal.width()))
 
 
 @command.command()

@@ -1,14 +1,8 @@
-"""The report for a person: verdict first, capabilities with their proof, findings cause first.
-
-The only user of tabulate.
-"""
+"""The report for a person: verdict first, capabilities with their proof, findings cause first."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator, Sequence
-
-from tabulate import tabulate
+from collections.abc import Iterator
 
 from l2probe.judge import CODES, DIAGNOSE, unproven
 from l2probe.judge.existing import besides
@@ -16,13 +10,11 @@ from l2probe.judge.finding import whom
 from l2probe.judge.words import listing, seconds
 from l2probe.model import Finding, Report, Verdict
 from l2probe.report.checked import checked, summary
+from l2probe.report.layout import GAP, NARROWEST, grid, wrap
 from l2probe.report.proofs import rows
 from l2probe.report.seen import CLAIMED, seen
 
 COLORS = {Verdict.PASS: "32", Verdict.WARN: "33", Verdict.UNKNOWN: "35", Verdict.FAIL: "31"}
-NARROWEST = 60
-GAP = 2
-"""Blanks that tabulate puts between columns, and after a heading that is the widest of its column."""
 
 
 def table(report: Report, *, color: bool, width: int, wide: bool) -> str:
@@ -56,14 +48,6 @@ def diagnosis(report: Report, *, color: bool, width: int, wide: bool) -> str:
 def paint(text: str, verdict: Verdict, *, color: bool) -> str:
     """Return the text in the verdict's colour, bold."""
     return f"\x1b[1;{COLORS[verdict]}m{text}\x1b[0m" if color else text
-
-
-def wrap(text: str, width: int, first: str, rest: str | None = None) -> str:
-    """Return the text wrapped, with its first line and the following ones indented."""
-    rest = " " * len(first) if rest is None else rest
-    return textwrap.fill(
-        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
-    )
 
 
 def headline(report: Report, *, color: bool, width: int) -> str:
@@ -108,19 +92,6 @@ def capability_table(report: Report, width: int) -> str:
     taken = max(*(len(line[0]) for line in lines), len(head[0]) + GAP) + GAP
     result = min(max(*(len(line[1]) for line in lines), len(head[1]) + GAP), width // 4)
     return grid(head, lines, (None, result, max(20, width - taken - result - GAP)))
-
-
-def grid(head: Sequence[str], lines: Sequence[Sequence[str]], widths: Sequence[int | None]) -> str:
-    """Return a plain table; cells wider than their column are wrapped, a width of None is not limited."""
-    cells = [
-        [
-            "\n".join(textwrap.wrap(cell, limit, break_on_hyphens=False) or [""]) if limit else cell
-            for cell, limit in zip(line, widths, strict=True)
-        ]
-        for line in lines
-    ]
-    drawn = tabulate(cells, headers=head, tablefmt="plain", disable_numparse=True)
-    return "\n".join(line.rstrip() for line in drawn.splitlines())
 
 
 def findings(report: Report, *, color: bool, width: int, wide: bool) -> Iterator[str]:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import io
+import itertools
+import os
+import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import textwrap
 import threading
+from pathlib import Path
 
 import pytest
 
 from l2probe.cli.progress import CLEAR_LINE, Progress
 from l2probe.cli.signals import ONE_SECONDS
+from l2probe.report import render
+from tests.report.reports import REPORTS
 
 
 class Terminal(io.StringIO):
@@ -78,6 +88,49 @@ def test_quiet_says_nothing() -> None:
     assert stream.getvalue() == ""
 
 
+def on_a_terminal(columns: int, *args: str) -> list[str]:
+    """Return the lines that `l2probe ARGS…` shows on a terminal of so many columns."""
+    master, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    env = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+    with subprocess.Popen([sys.executable, "-m", "l2probe", *args], stdout=terminal, env=env):
+        os.close(terminal)
+        shown = b""
+        with contextlib.suppress(OSError):  # EIO: nobody holds the terminal any more
+            while chunk := os.read(master, 65536):
+                shown += chunk
+    os.close(master)
+    return shown.decode().splitlines()
+
+
+@pytest.mark.parametrize(
+    "args", [("lab", "profiles"), ("lab", "faults"), ("explain", "B07"), ("explain", "silent-leader")]
+)
+def test_what_is_listed_follows_a_narrow_terminal(args: tuple[str, ...]) -> None:
+    """Text is wrapped at the terminal's width, and only there: a pipe gets whole lines. Code is never broken."""
+    shown = on_a_terminal(64, *args)
+    piped = subprocess.run(
+        [sys.executable, "-m", "l2probe", *args], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+
+    fenced = itertools.accumulate(line.startswith("```") for line in shown)
+    assert all(len(line) <= 64 for line, fences in zip(shown, fenced, strict=True) if not fences % 2)
+    assert max(map(len, piped)) > 64
+    assert sorted(" ".join(piped).split()) == sorted(" ".join(shown).split())
+
+
+def test_a_diff_follows_a_narrow_terminal(tmp_path: Path) -> None:
+    """Every line of a difference fits."""
+    paths = [tmp_path / name for name in ("before.json", "after.json")]
+    for path, name in zip(paths, ("pass", "foreign-owner"), strict=True):
+        path.write_text(render(REPORTS[name], "json"))
+
+    shown = on_a_terminal(64, "diff", *map(str, paths))
+
+    assert len(shown) > 5
+    assert max(map(len, shown)) <= 64
+
+
 WAITER = textwrap.dedent(
     """
     import sys, threading
@@ -88,6 +141,7 @@ WAITER = textwrap.dedent(
         print("cleaning", flush=True)
         if sys.argv[1] == "slow":
             threading.Event().wait(60)
+        sys.stdin.readline()
         print("clean")
     """
 )
@@ -96,7 +150,11 @@ WAITER = textwrap.dedent(
 def started(mode: str) -> subprocess.Popen[str]:
     """Start a process that waits to be interrupted, then cleans up slowly or at once."""
     process = subprocess.Popen(
-        [sys.executable, "-c", WAITER, mode], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", WAITER, mode],
+        stdin=subprocess.DEVNULL if mode == "quick" else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
@@ -132,10 +190,10 @@ def test_a_second_signal_leaves_at_once_with_last_words() -> None:
 
 def test_signals_that_come_together_are_one_request() -> None:
     """A wrapper that signals the process and then its group does not cut the cleaning short."""
-    with started("quick") as process:
+    with started("told") as process:
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=10)
+        out, _ = process.communicate("both were sent\n", timeout=10)
 
     assert out == "cleaning\nclean\n"
     assert process.returncode == 0
