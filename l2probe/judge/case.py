@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 from l2probe.model import (
     Claim,
@@ -24,6 +26,29 @@ from l2probe.model import (
     TrafficPolicy,
     Trial,
 )
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def once(look: Callable[Concatenate[Evidence, P], T]) -> Callable[Concatenate[Evidence, P], T]:
+    """Remember what a pure function said of the Evidence it was asked about last, with the same arguments.
+
+    Forty rules ask the same of one Evidence; told apart by identity, for comparing thousands of Services costs as much.
+    """
+    last: list[tuple[Evidence, dict[Hashable, T]]] = []
+
+    @wraps(look)
+    def remembered(evidence: Evidence, /, *args: P.args, **named: P.kwargs) -> T:
+        held = last[0] if last else None
+        if held is None or held[0] is not evidence:
+            last[:] = [held := (evidence, {})]
+        key = (args, tuple(named.items()))
+        if key not in held[1]:
+            held[1][key] = look(evidence, *args, **named)
+        return held[1][key]
+
+    return remembered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +71,7 @@ class Case:
         return self.service.policy is TrafficPolicy.LOCAL
 
 
+@once
 def cases(evidence: Evidence) -> tuple[Case, ...]:
     """Return one Case for each Service that was tried, in the order of the trials."""
     grouped: dict[tuple[str, str], list[Trial]] = {}
@@ -58,6 +84,13 @@ def cases(evidence: Evidence) -> tuple[Case, ...]:
     )
 
 
+@once
+def by_name(evidence: Evidence) -> Mapping[str, Case]:
+    """Return the Cases by namespace/name."""
+    return {case.name: case for case in cases(evidence)}
+
+
+@once
 def mac_owners(evidence: Evidence) -> Mapping[Mac, NodeName]:
     """Map each MAC to the node for whose own address it answered.
 
@@ -185,6 +218,7 @@ def has_ready_backend(case: Case) -> bool | None:
     return any(backend.ready for backends in looked for backend in backends) if looked else None
 
 
+@once
 def ready_nodes(evidence: Evidence) -> tuple[Node, ...]:
     """Return the nodes that the API calls Ready."""
     return tuple(node for node in evidence.cluster.nodes or () if node.ready)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from l2probe.judge.case import Case, answered, cases, exchanges, has_ready_backend, node_of, serving_trials, vips
+from l2probe.judge.case import (
+    Case,
+    answered,
+    by_name,
+    cases,
+    exchanges,
+    has_ready_backend,
+    node_of,
+    serving_trials,
+    vips,
+)
 from l2probe.judge.finding import about, finding
 from l2probe.judge.loss import intermittent
 from l2probe.judge.owners import is_accused, last_owner, silent, strangers
@@ -140,7 +150,7 @@ def foreign_macs(evidence: Evidence) -> frozenset[Mac]:
 
 def unheard(evidence: Evidence, one: Try) -> bool:
     """Whether the address itself was silent: then family B speaks."""
-    return any(case.name == one.service and bool(silent(case, one.exchange.vip)) for case in cases(evidence))
+    return bool(silent(by_name(evidence)[one.service], one.exchange.vip))
 
 
 def split(explained: Explained) -> tuple[str, ...]:
@@ -151,6 +161,11 @@ def split(explained: Explained) -> tuple[str, ...]:
         f"Everything else: {outcomes(outside)}." if outside else "",
         f"Lost kinds: {listing(exchange.flow.value for exchange in inside)}.",
     )
+
+
+def concerned(evidence: Evidence, explained: Explained) -> list[Case]:
+    """Return the Services inside the pattern."""
+    return [by_name(evidence)[name] for name in dict.fromkeys(one.service for one in explained.inside)]
 
 
 def share(explained: Explained) -> str:
@@ -203,8 +218,7 @@ def port_remedy(explained: Explained, nodes: str) -> str:
 
 def readiness(evidence: Evidence, explained: Explained) -> str:
     """Return that a backend was ready, or that nobody could read it."""
-    concerned = {one.service for one in explained.inside}
-    known = [has_ready_backend(case) for case in cases(evidence) if case.name in concerned]
+    known = [has_ready_backend(case) for case in concerned(evidence, explained)]
     return "although a backend was ready" if any(known) else "and whether a backend was ready could not be read"
 
 
@@ -228,8 +242,7 @@ def lost_beyond_router(evidence: Evidence, explained: Explained, addresses: str)
 
 def alternatives(evidence: Evidence, explained: Explained) -> str:
     """Return what would look the same from outside of a Service of the user's, and what tells it apart; else ""."""
-    concerned = {one.service for one in explained.inside}
-    trials = [trial for case in cases(evidence) if case.name in concerned for trial in case.trials if not trial.own]
+    trials = [trial for case in concerned(evidence, explained) for trial in case.trials if not trial.own]
     if not trials:
         return ""
     nodes = listing(b.node for trial in trials for b in trial.service.backends or () if b.ready and b.node)
@@ -244,8 +257,8 @@ def announcer_of(evidence: Evidence, one: Try) -> str | None:
     """Who answered for the address of this try."""
     if one.entered:
         return one.entered
-    owners = [last_owner(case, one.exchange.vip) for case in cases(evidence) if case.name == one.service]
-    return owners[0].label if owners and owners[0] else None
+    owner = last_owner(by_name(evidence)[one.service], one.exchange.vip)
+    return owner.label if owner else None
 
 
 def unreachable_backends(_: Evidence, explained: Explained) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from l2probe.judge.finding import words
@@ -63,7 +63,8 @@ def arrange(findings: Iterable[Finding], *, apart: bool = False) -> tuple[Findin
     """
     if apart:
         each = list(findings)
-        marked = merge(replace(one, consequence_of=cause_of(one, [o for o in each if meet(o, one)])) for one in each)
+        near = neighbourhoods(each)
+        marked = merge(replace(one, consequence_of=cause_of(one, near[service_of(one)])) for one in each)
     else:
         merged = merge(findings)
         marked = [replace(found, consequence_of=cause_of(found, merged)) for found in merged]
@@ -78,14 +79,23 @@ def merge(findings: Iterable[Finding]) -> list[Finding]:
     return [joined(group) for group in groups.values()]
 
 
-def meet(one: Finding, other: Finding) -> bool:
-    """Whether two findings are about the same Service, or one of them about more than a Service."""
-    return not one.subject.name or not other.subject.name or key(one.subject) == key(other.subject)
+Service = tuple[str, str] | None
+"""Namespace and name; None stands for more than one Service."""
 
 
-def key(subject: Subject) -> tuple[str, str]:
-    """Return which Service a subject is."""
-    return subject.namespace, subject.name
+def service_of(found: Finding) -> Service:
+    """Return which Service a finding is about."""
+    return (found.subject.namespace, found.subject.name) if found.subject.name else None
+
+
+def neighbourhoods(each: Sequence[Finding]) -> Mapping[Service, list[Finding]]:
+    """Return for each Service the findings that may explain its own: those about it, and those about more than one."""
+    found: dict[Service, list[Finding]] = {None: list(each)}
+    wide = [one for one in each if service_of(one) is None]
+    for one in each:
+        if (service := service_of(one)) is not None:
+            found.setdefault(service, list(wide)).append(one)
+    return found
 
 
 def joined(group: list[Finding]) -> Finding:

@@ -6,7 +6,7 @@ control plane itself handed the address over at that moment.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -20,6 +20,7 @@ from l2probe.judge.case import (
     has_ready_backend,
     mac_owners,
     node_of,
+    once,
     promised_trials,
     ready_nodes,
     replies,
@@ -110,6 +111,7 @@ def owner_after(case: Case, trial: Trial, vip: Ip) -> NodeName | None:
     return node_of(case, frames[-1].mac) if frames else trial.announcer
 
 
+@once
 def hears(evidence: Evidence, version: int) -> bool | None:
     """Whether this interface demonstrably hears neighbours of the family (4 or 6); None when nobody listened."""
     heard = [reply for trial in evidence.trials for reply in trial.replies or ()]
@@ -148,6 +150,7 @@ def silent_vips(case: Case) -> tuple[Ip, ...]:
     return tuple(vip for vip in vips(case) if silent(case, vip))
 
 
+@once
 def unmapped_nodes(evidence: Evidence) -> tuple[NodeName, ...]:
     """Ready nodes whose own MAC is not known: an unknown MAC may be theirs."""
     mapped = set(mac_owners(evidence).values())
@@ -173,8 +176,14 @@ def is_foreign(case: Case, owner: Owner) -> bool:
 
 def lies(evidence: Evidence, owner: Owner) -> bool:
     """Whether something that is not our Pod answered through this MAC."""
+    return not wrong_macs(evidence).isdisjoint(owner.macs)
+
+
+@once
+def wrong_macs(evidence: Evidence) -> frozenset[Mac | None]:
+    """Return the MACs that wrong answers went to or came from."""
     wrong = [exchange for _, exchange in exchanges(evidence.trials) if exchange.outcome is Outcome.WRONG_ANSWER]
-    return any(exchange.sent_mac in owner.macs or exchange.reply_mac in owner.macs for exchange in wrong)
+    return frozenset(mac for exchange in wrong for mac in (exchange.sent_mac, exchange.reply_mac))
 
 
 def all_mapped(evidence: Evidence) -> bool:
@@ -187,14 +196,20 @@ def delivers_nothing(evidence: Evidence, owner: Owner) -> bool:
 
     A refusal does come back: it may be the application's, or the cluster's for want of a backend.
     """
-    went = [
-        exchange
-        for case in cases(evidence)
-        if has_ready_backend(case) is not False
-        for trial, exchange in exchanges(promised_trials(case))
-        if exchange.sent_mac in owner.macs and tells(trial, exchange)
-    ]
-    return len(went) >= SEVERAL and all(exchange.outcome is Outcome.TIMEOUT for exchange in went)
+    went = [outcome for mac in owner.macs for outcome in ends_at(evidence).get(mac, ())]
+    return len(went) >= SEVERAL and all(outcome is Outcome.TIMEOUT for outcome in went)
+
+
+@once
+def ends_at(evidence: Evidence) -> Mapping[Mac | None, tuple[Outcome, ...]]:
+    """Return how traffic that had to arrive ended, by the MAC that it went to."""
+    found: dict[Mac | None, list[Outcome]] = {}
+    for case in cases(evidence):
+        if has_ready_backend(case) is not False:
+            for trial, exchange in exchanges(promised_trials(case)):
+                if tells(trial, exchange):
+                    found.setdefault(exchange.sent_mac, []).append(exchange.outcome)
+    return {mac: tuple(ends) for mac, ends in found.items()}
 
 
 def is_second_owner(case: Case, vip: Ip, owner: Owner) -> bool:
@@ -217,5 +232,11 @@ def is_accused(case: Case, vip: Ip, owner: Owner) -> bool:
 
 def is_ours(evidence: Evidence, owner: Owner) -> bool:
     """Whether our own Pod answered through this MAC."""
+    return not own_macs(evidence).isdisjoint(owner.macs)
+
+
+@once
+def own_macs(evidence: Evidence) -> frozenset[Mac | None]:
+    """Return the MACs through which our own Pods answered."""
     own = exchanges(tuple(trial for trial in evidence.trials if trial.own))
-    return any(answered(exchange) and exchange.sent_mac in owner.macs for _, exchange in own)
+    return frozenset(exchange.sent_mac for _, exchange in own if answered(exchange))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from l2probe.judge.case import Case, crossed, exchanges, ingress, serving_trials, tells
 from l2probe.judge.statistics import fisher
@@ -34,6 +35,7 @@ class Try:
     entered: NodeName | None
 
 
+K = TypeVar("K", str, tuple[str, Protocol, int])
 Test = Callable[[Try], bool | None]
 """Whether a try is inside a pattern; None when that cannot be told, as of a lost one that any Pod might have served."""
 
@@ -141,9 +143,21 @@ def to_port(service: str, protocol: Protocol, port: int) -> Test:
 
 def ports(seen: Sequence[Try]) -> Iterator[tuple[str, Protocol, int]]:
     """Yield each port of a Service that has others of the same protocol; a port alone is the Service or protocol."""
-    every = {(one.service, one.exchange.protocol, one.exchange.port) for one in seen}
+    every = {end(one) for one in seen}
     counted = Counter((service, protocol) for service, protocol, _ in every)
     yield from sorted(key for key in every if counted[key[:2]] > 1)
+
+
+def end(one: Try) -> tuple[str, Protocol, int]:
+    """Return the Service's port that a try went to."""
+    return one.service, one.exchange.protocol, one.exchange.port
+
+
+def failing(seen: Sequence[Try], holds: Callable[[Flow], bool], part: Callable[[Try], K]) -> list[K]:
+    """Return the parts of the traffic in scope that lost enough to be a pattern: of thousands few are worth a test."""
+    within = [(part(one), one.lost) for one in seen if holds(one.exchange.flow)]
+    tried, lost = Counter(each for each, _ in within), Counter(each for each, gone in within if gone)
+    return sorted(each for each, number in lost.items() if number >= PURITY * tried[each])
 
 
 def candidates(seen: Sequence[Try]) -> Iterator[Pattern]:
@@ -151,6 +165,7 @@ def candidates(seen: Sequence[Try]) -> Iterator[Pattern]:
     sizes = sorted({one.exchange.payload_bytes for one in seen})[1:]
     backends = sorted({one.backend for one in seen if one.backend is not None})
     entries = sorted({one.entered for one in seen if one.entered is not None})
+    several = set(ports(seen))
     for scope, holds in SCOPES:
         inside = scoped(holds)
         for size in sizes:
@@ -168,12 +183,14 @@ def candidates(seen: Sequence[Try]) -> Iterator[Pattern]:
             yield Pattern(
                 code="D04", where=f"{scope}traffic to the backend on {node}", test=both(inside, to_backend(node))
             )
-        for name in sorted({one.service for one in seen}):
+        for name in failing(seen, holds, lambda one: one.service):
             yield Pattern(code="D03", where=f"{scope}traffic to {name}", test=both(inside, of_service(name)))
         if scope:
             yield Pattern(code="D03", where=f"{scope}traffic", test=inside)
         if scope in FAMILIES:
-            for name, protocol, port in ports(seen):
+            for name, protocol, port in failing(seen, holds, end) if several else ():
+                if (name, protocol, port) not in several:
+                    continue
                 one_port, test = f"{port}/{protocol}", both(inside, to_port(name, protocol, port))
                 yield Pattern(code="D03", where=f"{scope}traffic to {name} port {one_port}", test=test, port=one_port)
 
@@ -214,10 +231,11 @@ def explain(seen: tuple[Try, ...]) -> tuple[tuple[Explained, ...], tuple[Try, ..
 
 def total(seen: tuple[Try, ...]) -> Iterator[Explained]:
     """Yield the Services that lost everything: there is nothing to compare with, so their number must speak."""
-    rest = seen
-    for name in sorted({one.service for one in seen}):
-        inside = tuple(one for one in rest if one.service == name)
-        if len(inside) >= TOTAL and all(one.lost for one in inside):
-            rest = tuple(one for one in rest if one.service != name)
-            where = Pattern(code="D03", where=f"traffic to {name}", test=of_service(name))
-            yield Explained(pattern=where, inside=inside, outside=rest)
+    groups: dict[str, list[Try]] = {}
+    for one in seen:
+        groups.setdefault(one.service, []).append(one)
+    dead = {name for name, some in groups.items() if len(some) >= TOTAL and all(one.lost for one in some)}
+    alive = tuple(one for one in seen if one.service not in dead)
+    for name in sorted(dead):
+        where = Pattern(code="D03", where=f"traffic to {name}", test=of_service(name))
+        yield Explained(pattern=where, inside=tuple(groups[name]), outside=alive)
