@@ -10,13 +10,14 @@ from l2probe.model import Claim
 
 NAME = "kube-vip"
 NAMESPACE = "kube-system"
+LEASE_PREFIX = "kubevip-"
 GLOBAL_LEASE = "plndr-svcs-lock"
 """One lease for all Services, unless `svc_election` gives each its own."""
 
 
 def lease_names(service: str) -> tuple[str, str]:
     """Return the leases that may decide for a Service: its own (in its namespace), else the global one."""
-    return f"kubevip-{service}", GLOBAL_LEASE
+    return f"{LEASE_PREFIX}{service}", GLOBAL_LEASE
 
 
 def is_kube_vip(image: str) -> bool:

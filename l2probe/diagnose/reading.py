@@ -23,6 +23,8 @@ CLAIM_RIGHTS = {cilium.NAME: LEASES, kubevip.NAME: LEASES, metallb.NAME: L2_STAT
 """What must be allowed to read who should announce, by implementation."""
 WARNING = "Warning"
 Found = Mapping[Name, tuple[Claim, ...]]
+Announced = tuple[Found, tuple[Claim, ...]]
+"""The claims about the Services that were asked about, and those about none of them."""
 
 
 class Reading:
@@ -41,8 +43,12 @@ class Reading:
 
     def claims(self, services: Collection[Name]) -> Found:
         """Return what is claimed now about each Service, at most one claim; call `survey` first."""
+        return self.announced(services)[0]
+
+    def announced(self, services: Collection[Name]) -> Announced:
+        """Return the same, and the claims about other Services than these; call `survey` first."""
         read = READERS.get(self._announcer.name or "")
-        return read(self._transport, self._announcer, services) if read else {}
+        return read(self._transport, self._announcer, services) if read else ({}, ())
 
     def document(self, name: Name) -> Mapping[str, object] | None:
         """Return a Service of any type; None when there is none of that name."""
@@ -77,16 +83,27 @@ class Reading:
     def warning(self, name: Name) -> Condition | None:
         """Return the newest warning event about a Service as a condition; None without one, or when denied."""
         query = {"fieldSelector": f"involvedObject.kind=Service,involvedObject.name={name[1]},type={WARNING}"}
+        return self._warnings(f"/api/v1/namespaces/{name[0]}/events", query, name[0]).get(name)
+
+    def warnings(self) -> Mapping[Name, Condition]:
+        """Return the newest warning event about each Service that has one; nothing when denied."""
+        return self._warnings("/api/v1/events", {"fieldSelector": f"involvedObject.kind=Service,type={WARNING}"})
+
+    def _warnings(self, path: str, query: Mapping[str, str], namespace: str = "") -> dict[Name, Condition]:
         try:
-            events, _ = fetch(self._transport, f"/api/v1/namespaces/{name[0]}/events", objects.EventObject, query)
+            events, _ = fetch(self._transport, path, objects.EventObject, query)
         except ClusterError:
-            return None  # it only adds words to what is known already
-        about = [event for event in events if event.type == WARNING and event.involved_object.name == name[1]]
-        if not about:
-            return None
-        newest = about[-1]
-        reason, message = one_line(newest.reason or ""), one_line(newest.message or "")
-        return Condition(type="Event", status=WARNING, reason=reason, message=message)
+            return {}  # it only adds words to what is known already
+        return {
+            (namespace or event.metadata.namespace, event.involved_object.name): _condition(event)
+            for event in events
+            if event.type == WARNING
+        }
+
+
+def _condition(event: objects.EventObject) -> Condition:
+    reason, message = one_line(event.reason or ""), one_line(event.message or "")
+    return Condition(type="Event", status=WARNING, reason=reason, message=message)
 
 
 def _path(name: Name) -> str:
@@ -100,48 +117,67 @@ def _leases(transport: Transport, namespace: str | None) -> dict[Name, Lease]:
     return {(item.metadata.namespace, item.metadata.name): decode.lease(item) for item in found}
 
 
-def _first(
-    leases: Mapping[Name, Lease], names: Collection[Name], read: Callable[[Lease, float], Claim]
-) -> tuple[Claim, ...]:
-    """Return the claim renewed last: after an upgrade the lease of the older name may still lie there."""
+def _pick(
+    leases: Mapping[Name, Lease],
+    wanted: Mapping[Name, Collection[Name]],
+    ours: Callable[[Name], bool],
+    read: Callable[[Lease, float], Claim],
+) -> Announced:
+    """Return for each Service the claim renewed last of the leases it may have, and the other leases that are `ours`.
+
+    After an upgrade the lease of the older name may still lie there.
+    """
     now = time.time()
-    found = (read(leases[name], now) for name in names if name in leases)
-    return tuple(sorted(found, key=lambda claim: claim.renewed or 0.0, reverse=True)[:1])
+    found = {
+        service: tuple(read(lease, now) for lease in sorted(_held(leases, names), key=_renewed, reverse=True)[:1])
+        for service, names in wanted.items()
+    }
+    known = {name for names in wanted.values() for name in names}
+    return found, tuple(read(lease, now) for name, lease in leases.items() if name not in known and ours(name))
 
 
-def _cilium(transport: Transport, announcer: Announcer, services: Collection[Name]) -> Found:
+def _held(leases: Mapping[Name, Lease], names: Collection[Name]) -> list[Lease]:
+    return [leases[name] for name in names if name in leases]
+
+
+def _renewed(lease: Lease) -> float:
+    return lease.renewed or 0.0
+
+
+def _cilium(transport: Transport, announcer: Announcer, services: Collection[Name]) -> Announced:
     leases = _leases(transport, announcer.namespace)
-    return {
-        (namespace, name): _first(
-            leases, [(announcer.namespace, lease) for lease in cilium.lease_names(namespace, name)], cilium.claim
-        )
-        for namespace, name in services
+    wanted = {
+        service: [(announcer.namespace, lease) for lease in cilium.lease_names(*service)] for service in services
     }
+    return _pick(leases, wanted, lambda name: name[1].startswith(cilium.LEASE_PREFIX), cilium.claim)
 
 
-def _kube_vip(transport: Transport, announcer: Announcer, services: Collection[Name]) -> Found:
+def _kube_vip(transport: Transport, announcer: Announcer, services: Collection[Name]) -> Announced:
     leases = _leases(transport, None)
-    return {
-        (namespace, name): _first(
-            leases,
-            [(where, lease) for lease in kubevip.lease_names(name) for where in (namespace, announcer.namespace)],
-            kubevip.claim,
-        )
+    wanted = {
+        (namespace, name): [
+            (where, lease) for lease in kubevip.lease_names(name) for where in (namespace, announcer.namespace)
+        ]
         for namespace, name in services
     }
+    return _pick(leases, wanted, lambda name: name[1].startswith(kubevip.LEASE_PREFIX), kubevip.claim)
 
 
-def _metallb(transport: Transport, _: Announcer, services: Collection[Name]) -> Found:
+def _metallb(transport: Transport, _: Announcer, services: Collection[Name]) -> Announced:
     path = f"/apis/{metallb.GROUP}/v1beta1/servicel2statuses"
     statuses = fetch_if_served(transport, path, custom.L2Status) or []
     found: dict[Name, tuple[Claim, ...]] = dict.fromkeys(services, ())
+    strays: list[Claim] = []
     for item in statuses:
         labels = item.metadata.labels or {}
         name = (labels.get(metallb.SERVICE_NAMESPACE_LABEL, ""), labels.get(metallb.SERVICE_LABEL, ""))
+        node = item.status.node if item.status else None
+        claim = metallb.claim(item.metadata.namespace, item.metadata.name, node, time.time())
         if name in found:
-            node = item.status.node if item.status else None
-            found[name] = (metallb.claim(item.metadata.namespace, item.metadata.name, node, time.time()),)
-    return found
+            found[name] = (claim,)
+        else:
+            strays.append(claim)
+    return found, tuple(strays)
 
 
 READERS = {cilium.NAME: _cilium, kubevip.NAME: _kube_vip, metallb.NAME: _metallb}

@@ -18,8 +18,8 @@ STARVED = ("no_pool", "out_of_ips", "")
 
 
 def pending(evidence: Evidence) -> Iterator[Case]:
-    """Yield each Service that never got an address."""
-    return (case for case in cases(evidence) if not vips(case))
+    """Yield each Service that never got an address, nor a name in its place."""
+    return (case for case in cases(evidence) if not vips(case) and not case.service.hostnames)
 
 
 def refusal(service: Service) -> Condition | None:

@@ -65,7 +65,10 @@ class Port:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A Service of type LoadBalancer. `backends` None: EndpointSlices were not read."""
+    """A Service of type LoadBalancer. `backends` None: EndpointSlices were not read.
+
+    `hostnames`: names that its status gives where others have addresses, as clouds do.
+    """
 
     namespace: str
     name: str
@@ -76,6 +79,7 @@ class Service:
     conditions: tuple[Condition, ...] = ()
     backends: tuple[Backend, ...] | None = None
     labels: tuple[tuple[str, str], ...] = ()
+    hostnames: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +148,10 @@ class AnnouncementPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """What the cluster says it is. Everything here is a claim. None: not looked (or not allowed to)."""
+    """What the cluster says it is. Everything here is a claim. None: not looked (or not allowed to).
+
+    `stray_claims`: claims about Services that do not exist.
+    """
 
     context: str | None = None
     server_version: str | None = None
@@ -158,3 +165,4 @@ class Cluster:
     nodes: tuple[Node, ...] | None = None
     services: tuple[Service, ...] | None = None
     missing_rights: tuple[Right, ...] = ()
+    stray_claims: tuple[Claim, ...] | None = None

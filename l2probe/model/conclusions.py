@@ -99,7 +99,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The JSON contract (schema "l2probe/report/v1"). `started` is RFC 3339 UTC."""
+    """The JSON contract (schema "l2probe/report/v1"). `started` is RFC 3339 UTC.
+
+    `notes`: what is worth knowing and no finding, one sentence each.
+    """
 
     schema: str
     tool: str
@@ -110,3 +113,4 @@ class Report:
     capabilities: Capabilities
     findings: tuple[Finding, ...]
     evidence: Evidence
+    notes: tuple[str, ...] = ()

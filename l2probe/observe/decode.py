@@ -94,6 +94,7 @@ def service(item: objects.ServiceObject, backends: tuple[Backend, ...] | None) -
         conditions=conditions(item.status.conditions),
         backends=backends,
         labels=pairs(item.metadata.labels),
+        hostnames=tuple(one_line(entry.hostname) for entry in item.status.load_balancer.ingress or () if entry.hostname),
     )
 
 

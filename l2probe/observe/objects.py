@@ -75,6 +75,7 @@ class Ingress(Part, frozen=True):
     """An entry of status.loadBalancer.ingress."""
 
     ip: str | None = None
+    hostname: str | None = None
 
 
 class LoadBalancer(Part, frozen=True):
