@@ -146,9 +146,7 @@ def _renewed(lease: Lease) -> float:
 
 def _cilium(transport: Transport, announcer: Announcer, services: Collection[Name]) -> Announced:
     leases = _leases(transport, announcer.namespace)
-    wanted = {
-        service: [(announcer.namespace, lease) for lease in cilium.lease_names(*service)] for service in services
-    }
+    wanted = {service: [(announcer.namespace, lease) for lease in cilium.lease_names(*service)] for service in services}
     return _pick(leases, wanted, lambda name: name[1].startswith(cilium.LEASE_PREFIX), cilium.claim)
 
 

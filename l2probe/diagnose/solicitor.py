@@ -14,7 +14,7 @@ from l2probe.errors import WireError
 from l2probe.model import Ip, Mac
 from l2probe.observe import netlink
 from l2probe.observe.capture import Capture
-from l2probe.observe.wire import ANY_V4, ANY_V6, neighbour_solicitation, who_has
+from l2probe.observe.questions import ANY_V6, checksum, neighbour_solicitation, packed_mac, source_for, who_has
 
 MAC_BYTES = 6
 V6_SOURCE, V6_TARGET, V6_PAYLOAD = 22, 38, 54
@@ -32,7 +32,7 @@ class Solicitor:
         if link is None or link.mac is None:
             raise WireError(f"The interface {interface} is not Ethernet.", "Pass --interface.")
         self._mac = link.mac
-        self._ours = [address for address in netlink.addresses() if address.index == link.index]
+        self._source = source_for([address for address in netlink.addresses() if address.index == link.index])
         self._capture = Capture(interface)
 
     def __enter__(self) -> Self:
@@ -43,23 +43,11 @@ class Solicitor:
 
     def ask(self, address: Ip, mac: Mac) -> None:
         """Ask the machine with this MAC whether it has this address."""
-        source = self._source_for(address)
+        source = self._source(address)
         if ":" not in address:
-            self._capture.send(packed(mac) + who_has(self._mac, source, address)[MAC_BYTES:])
+            self._capture.send(packed_mac(mac) + who_has(self._mac, source, address)[MAC_BYTES:])
         elif source != ANY_V6:  # a solicitation without source may not be unicast (RFC 4861 7.1.1)
             self._capture.send(to_one(neighbour_solicitation(self._mac, source, address), address, mac))
-
-    def _source_for(self, address: Ip) -> Ip:
-        wanted = ipaddress.ip_address(address)
-        same = [own for own in self._ours if (":" in own.ip) == (":" in address)]
-        near = next((own.ip for own in same if wanted in own.network), None)
-        link_local = next((own.ip for own in same if ipaddress.ip_address(own.ip).is_link_local), ANY_V6)
-        return near or (link_local if ":" in address else ANY_V4)
-
-
-def packed(mac: Mac) -> bytes:
-    """Return a MAC as six octets."""
-    return bytes.fromhex(mac.replace(":", ""))
 
 
 def to_one(solicitation: bytes, address: Ip, mac: Mac) -> bytes:
@@ -68,14 +56,6 @@ def to_one(solicitation: bytes, address: Ip, mac: Mac) -> bytes:
     body = bytearray(solicitation[V6_PAYLOAD:])
     body[2:4] = b"\0\0"
     pseudo = solicitation[V6_SOURCE:V6_TARGET] + target + struct.pack("!II", len(body), ICMPV6)
-    frame = bytearray(packed(mac) + solicitation[MAC_BYTES:V6_TARGET] + target + bytes(body))
+    frame = bytearray(packed_mac(mac) + solicitation[MAC_BYTES:V6_TARGET] + target + bytes(body))
     frame[CHECKSUM] = struct.pack("!H", checksum(pseudo + bytes(body)))
     return bytes(frame)
-
-
-def checksum(data: bytes) -> int:
-    """Return the Internet checksum (RFC 1071) of an even number of octets."""
-    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF

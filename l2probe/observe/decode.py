@@ -84,17 +84,20 @@ def node(item: objects.NodeObject) -> Node:
 def service(item: objects.ServiceObject, backends: tuple[Backend, ...] | None) -> Service:
     """Return a Service with its backends (None: EndpointSlices were not read)."""
     local = item.spec.external_traffic_policy == TrafficPolicy.LOCAL
+    entries = item.status.load_balancer.ingress or ()
     return Service(
         namespace=item.metadata.namespace,
         name=item.metadata.name,
-        vips=ips(entry.ip for entry in item.status.load_balancer.ingress or ()),
+        vips=ips(entry.ip for entry in entries),
         policy=TrafficPolicy.LOCAL if local else TrafficPolicy.CLUSTER,
         load_balancer_class=item.spec.load_balancer_class,
         ports=tuple(ports(item.spec.ports or ())),
         conditions=conditions(item.status.conditions),
         backends=backends,
         labels=pairs(item.metadata.labels),
-        hostnames=tuple(one_line(entry.hostname) for entry in item.status.load_balancer.ingress or () if entry.hostname),
+        hostnames=tuple(
+            one_line(entry.hostname) for entry in item.status.load_balancer.ingress or () if entry.hostname
+        ),
     )
 
 

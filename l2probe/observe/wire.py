@@ -36,13 +36,12 @@ from l2probe.observe import frames, netlink, quoting
 from l2probe.observe.bpf import ICMP_UNREACHABLE
 from l2probe.observe.capture import Capture, Frame
 from l2probe.observe.frames import Heard, IcmpMessage, Packet, Question, Told
+from l2probe.observe.questions import ANY_V4, ANY_V6, neighbour_solicitation, source_for, who_has
 from l2probe.observe.recording import Recording
 
-BROADCAST = Mac("ff:ff:ff:ff:ff:ff")
 WHO_HAS, IS_AT = 1, 2
 GROUP_BIT = 0x01
 """Of an Ethernet address' first octet: set for broadcast and multicast (IEEE 802)."""
-ANY_V4, ANY_V6 = Ip("0.0.0.0"), Ip("::")  # noqa: S104 - the unspecified address of a probe, not a listener
 HOP_LIMIT = 255
 """Of every valid neighbour discovery packet (RFC 4861 7.1): no router forwarded it."""
 ETHERNET_HEADER_BYTES, IPV6_HEADER_BYTES, ICMP_HEADER_BYTES = 14, 40, 8
@@ -68,7 +67,7 @@ class Wire:
         assert link.mac is not None
         self._capture = capture
         self._mac = link.mac
-        self._addresses = tuple(address for address in netlink.addresses() if address.index == link.index)
+        self._source = source_for([address for address in netlink.addresses() if address.index == link.index])
         self._watched: set[Ip] = set()
         self._recording = Recording(capture, dissect)
         self._thread = threading.Thread(target=self._recording.run, name=f"wire {link.name}", daemon=True)
@@ -127,18 +126,10 @@ class Wire:
         return tuple(reply for reply in frames.replies(told, frozenset(addresses)) if reply.at >= began)
 
     def _question(self, address: Ip) -> bytes:
-        source = self._source_for(address)
+        source = self._source(address)
         if ":" in address:
             return neighbour_solicitation(self._mac, source, address)
         return who_has(self._mac, source, address)
-
-    def _source_for(self, address: Ip) -> Ip:
-        """Return our own address in the subnet; for IPv6 else the link-local one; else none (RFC 5227: a probe)."""
-        wanted = ipaddress.ip_address(address)
-        ours = [own for own in self._addresses if (":" in own.ip) == (":" in address)]
-        near = next((own.ip for own in ours if wanted in own.network), None)
-        link_local = next((own.ip for own in ours if ipaddress.ip_address(own.ip).is_link_local), ANY_V6)
-        return near or (link_local if ":" in address else ANY_V4)
 
     def neighbours(self, addresses: Collection[Ip]) -> tuple[NeighbourReply, ...]:
         """Return all that was told so far about who has these addresses, asked for or not, by time."""
@@ -184,21 +175,6 @@ def write_capture(path: Path, chosen: Sequence[Frame]) -> None:
         for frame in sorted(chosen, key=lambda frame: frame.at):
             seconds = int(frame.at)
             writer.write_packet(frame.data, sec=seconds, usec=int((frame.at - seconds) * 1e6))
-
-
-def who_has(mac: Mac, source: Ip, address: Ip) -> bytes:
-    """Return a broadcast ARP question for an address; source 0.0.0.0 makes it a probe that claims nothing."""
-    arp = ARP(op=WHO_HAS, hwsrc=mac, psrc=source, hwdst="00:00:00:00:00:00", pdst=address)
-    return bytes(Ether(src=mac, dst=BROADCAST, type=0x0806) / arp)
-
-
-def neighbour_solicitation(mac: Mac, source: Ip, address: Ip) -> bytes:
-    """Return a solicitation to the address's solicited-node group (RFC 4861 7.2.2), hop limit 255."""
-    tail = ipaddress.ip_address(address).packed[-3:]
-    group = ipaddress.ip_address(bytes.fromhex("ff0200000000000000000001ff") + tail)
-    frame = Ether(src=mac, dst=f"33:33:ff:{tail.hex(':')}", type=0x86DD) / IPv6(src=source, dst=str(group), hlim=255)
-    body = ICMPv6ND_NS(tgt=address)
-    return bytes(frame / body if source == ANY_V6 else frame / body / ICMPv6NDOptSrcLLAddr(lladdr=mac))
 
 
 def dissect(frame: Frame) -> Heard | None:

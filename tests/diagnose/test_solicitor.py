@@ -6,9 +6,9 @@ import pytest
 from scapy.layers.inet6 import ICMPv6ND_NS, IPv6
 from scapy.layers.l2 import Ether
 
-from l2probe.diagnose.solicitor import checksum, packed, to_one
+from l2probe.diagnose.solicitor import to_one
 from l2probe.model import Ip, Mac
-from l2probe.observe.wire import neighbour_solicitation
+from l2probe.observe.questions import checksum, neighbour_solicitation, packed_mac
 
 OURS, THEIRS = Mac("02:00:00:00:00:64"), Mac("02:00:00:00:00:01")
 
@@ -35,4 +35,4 @@ def test_the_checksum_is_the_internets() -> None:
 
 def test_a_mac_is_six_octets() -> None:
     """From text to the wire."""
-    assert packed(THEIRS) == b"\x02\0\0\0\0\x01"
+    assert packed_mac(THEIRS) == b"\x02\0\0\0\0\x01"

@@ -22,7 +22,6 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet as Layers
 
 from l2probe.model import Exchange, Ip, Mac, NeighbourReply, Outcome, Protocol
-from l2probe.observe import wire
 from l2probe.observe.capture import Frame
 from l2probe.observe.frames import IcmpMessage, Packet, Question, Refusal, Told, annotate, refusals, replies
 from l2probe.observe.quoting import quoted_flow
@@ -90,8 +89,11 @@ def test_only_wanted_addresses_are_told() -> None:
 @pytest.mark.parametrize(
     ("layers", "says"),
     [
-        (Ether(src=A, dst=wire.BROADCAST) / ARP(op=1, hwsrc=A, psrc="0.0.0.0", pdst=VIP), None),
-        (Ether(src=A, dst=wire.BROADCAST) / ARP(op=1, hwsrc=A, psrc=VIP, pdst="10.99.0.1"), (VIP, A, "request", False)),
+        (Ether(src=A, dst=Mac("ff:ff:ff:ff:ff:ff")) / ARP(op=1, hwsrc=A, psrc="0.0.0.0", pdst=VIP), None),
+        (
+            Ether(src=A, dst=Mac("ff:ff:ff:ff:ff:ff")) / ARP(op=1, hwsrc=A, psrc=VIP, pdst="10.99.0.1"),
+            (VIP, A, "request", False),
+        ),
         (Ether(src=A, dst=B) / ARP(op=2, hwsrc=B, psrc=VIP, pdst=CLIENT), (VIP, B, "reply", True)),
         (Ether(src=A, dst=B) / ARP(op=3, hwsrc=B, psrc=VIP, pdst=CLIENT), None),
         (Ether(src=A, dst=B) / ARP(op=2, hwtype=6, hwsrc=B, psrc=VIP), None),

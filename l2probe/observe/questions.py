@@ -1,0 +1,72 @@
+"""The frames that ask who has an address, byte by byte: thousands of them are made in the time of a few layers. Pure.
+
+ARP: RFC 826, 5227. Neighbour solicitation: RFC 4861 4.3, 7.2.2; its checksum: RFC 4443 2.3.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import struct
+from collections.abc import Callable, Sequence
+
+from l2probe.model import Ip, Mac
+from l2probe.observe.netlink import Address
+
+ANY_V4, ANY_V6 = Ip("0.0.0.0"), Ip("::")  # noqa: S104 - the unspecified address of a probe, not a listener
+_BROADCAST, _NOBODY = b"\xff" * 6, bytes(6)
+_ARP_QUESTION = bytes.fromhex("0806 0001 0800 06 04 0001")
+_IPV6, _ICMPV6, _HOP_LIMIT = b"\x86\xdd\x60\0\0\0", 58, 255
+_SOLICITATION, _SOURCE_LINK_LAYER = 135, b"\x01\x01"
+_GROUP = bytes.fromhex("ff0200000000000000000001ff")
+
+
+def packed_mac(mac: Mac) -> bytes:
+    """Return a MAC as six octets."""
+    return bytes.fromhex(mac.replace(":", ""))
+
+
+def packed_ip(address: Ip) -> bytes:
+    """Return an address as 4 or 16 octets."""
+    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+def who_has(mac: Mac, source: Ip, address: Ip) -> bytes:
+    """Return a broadcast ARP question for an address; source 0.0.0.0 makes it a probe that claims nothing."""
+    ours = packed_mac(mac)
+    return b"".join((_BROADCAST, ours, _ARP_QUESTION, ours, packed_ip(source), _NOBODY, packed_ip(address)))
+
+
+def neighbour_solicitation(mac: Mac, source: Ip, address: Ip) -> bytes:
+    """Return a solicitation to the address's solicited-node group, hop limit 255; without source it is a probe."""
+    ours, sender, target = packed_mac(mac), packed_ip(source), packed_ip(address)
+    group = _GROUP + target[-3:]
+    option = b"" if source == ANY_V6 else _SOURCE_LINK_LAYER + ours
+    body = struct.pack("!BBHI", _SOLICITATION, 0, 0, 0) + target + option
+    total = checksum(sender + group + struct.pack("!II", len(body), _ICMPV6) + body)
+    header = _IPV6 + struct.pack("!HBB", len(body), _ICMPV6, _HOP_LIMIT) + sender + group
+    return b"".join((b"\x33\x33", group[-4:], ours, header, body[:2], struct.pack("!H", total), body[4:]))
+
+
+def checksum(data: bytes) -> int:
+    """Return the Internet checksum (RFC 1071) of an even number of octets."""
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def source_for(ours: Sequence[Address]) -> Callable[[Ip], Ip]:
+    """Return what finds our own address to ask from: that in the subnet; for IPv6 else the link-local one; else none.
+
+    Without one of ours in its subnet an ARP question is a probe (RFC 5227), which claims nothing.
+    """
+    subnets = [(own.network, own.ip) for own in ours]
+    link_local = next((own.ip for own in ours if ipaddress.ip_address(own.ip).is_link_local and ":" in own.ip), ANY_V6)
+
+    def find(address: Ip) -> Ip:
+        wanted = ipaddress.ip_address(address)
+        near = next((ip for subnet, ip in subnets if subnet.version == wanted.version and wanted in subnet), None)
+        return near or (link_local if wanted.version == 6 else ANY_V4)  # noqa: PLR2004 - the IP version
+
+    return find
