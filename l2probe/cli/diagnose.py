@@ -18,6 +18,7 @@ from l2probe.cli import candidates
 from l2probe.cli.lab import need_libraries
 from l2probe.cli.options import cluster_options, lab_options, report_options, stacked, talk_options
 from l2probe.cli.run import LAB_OPTIONS, refuse_access, unparse
+from l2probe.lab.assets import CONTROL_PLANES
 from l2probe.observe.access import Access
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Wanted:
     lab: bool
     profile: str | None
     faults: tuple[str, ...]
+    control_plane: str
     verbose: bool
     quiet: bool
 
@@ -101,6 +103,8 @@ def command(ctx: click.Context, /, **given: Any) -> int:  # noqa: ANN401 - click
         return _in_lab(ctx, wanted)
     if wanted.profile or wanted.faults:
         raise click.UsageError("--profile and --fault need --lab.")
+    if wanted.control_plane != CONTROL_PLANES[0] and not wanted.lab:
+        raise click.UsageError("--control-plane needs --lab.")
     if not wanted.services and not wanted.everything:
         raise click.UsageError("Name a Service (NAMESPACE/NAME) or an address, or pass --all.")
     return _against_cluster(wanted, ctx.obj)
@@ -117,7 +121,7 @@ def _in_lab(ctx: click.Context, wanted: Wanted) -> int:
     argv = [name, *unparse(ctx, typed[typed.index(name) + 1 :], without=LAB_OPTIONS)]
     if not wanted.services and not wanted.everything:
         argv.append("--all")
-    return run_inside(argv, profile=wanted.profile, faults=wanted.faults)
+    return run_inside(argv, profile=wanted.profile, faults=wanted.faults, control_plane=wanted.control_plane)
 
 
 def _against_cluster(wanted: Wanted, argv: list[str]) -> int:

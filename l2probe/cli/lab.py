@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import click
 
 from l2probe.cli import candidates, help_instead, terminal
-from l2probe.cli.options import DEFAULT_PROFILE
+from l2probe.cli.options import DEFAULT_PROFILE, control_plane_option
 from l2probe.errors import UsageError
 
 output_option = click.option(
@@ -56,12 +56,13 @@ def need_libraries() -> None:
     shell_complete=candidates.faults,
     help="Break it in this way first; repeatable.",
 )
-def up(profile: str | None, faults: tuple[str, ...]) -> int:
+@control_plane_option
+def up(profile: str | None, faults: tuple[str, ...], control_plane: str) -> int:
     """Start the lab and leave it running."""
     need_libraries()
     from l2probe.lab import session  # noqa: PLC0415 - brings the lab's libraries
 
-    show_status(asdict(session.up(profile, faults)), "table")
+    show_status(asdict(session.up(profile, faults, control_plane)), "table")
     return 0
 
 

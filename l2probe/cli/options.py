@@ -12,6 +12,7 @@ import click
 
 from l2probe.cli import candidates
 from l2probe.cli.duration import bound
+from l2probe.lab.assets import CONTROL_PLANES
 from l2probe.observe.access import REQUEST_SECONDS, Access
 from l2probe.workload.manifests import PullSecret, Toleration
 
@@ -122,6 +123,17 @@ def report_options(function: F) -> F:
     )(function)
 
 
+def control_plane_option(function: F) -> F:
+    """Add --control-plane, which says what serves the lab's API."""
+    return click.option(
+        "--control-plane",
+        type=click.Choice(CONTROL_PLANES),
+        default=CONTROL_PLANES[0],
+        show_default=True,
+        help="What serves the lab's API; envtest: the etcd and kube-apiserver of KUBEBUILDER_ASSETS.",
+    )(function)
+
+
 def lab_options(about: str) -> Callable[[F], F]:
     """Add the options that run a command in a fresh lab; `about` is the help of --lab."""
     return stacked(
@@ -140,6 +152,7 @@ def lab_options(about: str) -> Callable[[F], F]:
             shell_complete=candidates.faults,
             help="Break the lab in this way first; repeatable.",
         ),
+        control_plane_option,
     )
 
 

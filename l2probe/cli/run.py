@@ -22,13 +22,14 @@ from l2probe.cli.options import (
     tolerations,
 )
 from l2probe.cli.wanted import Wanted
+from l2probe.lab.assets import CONTROL_PLANES
 from l2probe.observe.access import Access
 from l2probe.workload.manifests import IMAGE
 
 if TYPE_CHECKING:
     from l2probe.run.plan import Plan
 
-LAB_OPTIONS = frozenset({"lab", "profile", "faults"})
+LAB_OPTIONS = frozenset({"lab", "profile", "faults", "control_plane"})
 
 
 def _suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -117,6 +118,8 @@ def command(ctx: click.Context, /, **given: Any) -> int:  # noqa: ANN401 - click
         return _in_lab(ctx, wanted)
     if (wanted.profile or wanted.faults) and not wanted.lab:
         raise click.UsageError("--profile and --fault need --lab.")
+    if wanted.control_plane != CONTROL_PLANES[0] and not wanted.lab:
+        raise click.UsageError("--control-plane needs --lab.")
     from l2probe.cli.planning import plan_of  # noqa: PLC0415 - reads suites
 
     plan = plan_of(wanted)
@@ -162,7 +165,7 @@ def _in_lab(ctx: click.Context, wanted: Wanted) -> int:
     typed: list[str] = ctx.obj
     name = ctx.info_name or "run"
     argv = [name, *unparse(ctx, typed[typed.index(name) + 1 :], without=LAB_OPTIONS)]
-    return run_inside(argv, profile=wanted.profile, faults=wanted.faults)
+    return run_inside(argv, profile=wanted.profile, faults=wanted.faults, control_plane=wanted.control_plane)
 
 
 def refuse_access(access: Access) -> None:

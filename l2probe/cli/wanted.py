@@ -34,5 +34,6 @@ class Wanted:
     lab: bool
     profile: str | None
     faults: tuple[str, ...]
+    control_plane: str
     verbose: bool
     quiet: bool

@@ -11,21 +11,23 @@ import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from l2probe.lab import control_plane
 from l2probe.lab.addresses import KUBECONFIG, LOOPBACK
+from l2probe.lab.assets import Assets
+from l2probe.lab.control_plane import ControlPlane
 from l2probe.lab.netns import Namespace
 from l2probe.lab.profiles import PROFILES
 from l2probe.lab.rights import DENIED, rights_of
 from l2probe.lab.world import World
 
 if TYPE_CHECKING:
-    from l2probe.lab.api import ApiServer
     from l2probe.lab.controllers import RunningCluster
 
 
 class Cluster:
     """What `live` returns: the lab with a name for each way to break it."""
 
-    def __init__(self, api: ApiServer, controllers: RunningCluster, *, profile: str, url: str) -> None:
+    def __init__(self, api: ControlPlane, controllers: RunningCluster, *, profile: str, url: str) -> None:
         self.profile = profile
         self.url = url
         self.faults: tuple[str, ...] = ()
@@ -37,7 +39,7 @@ class Cluster:
         if name in self.faults:
             return
         if name.startswith(DENIED):
-            self._restrict(name, allowed=False)
+            await self._restrict(name, allowed=False)
         else:
             await self._controllers.fault(name)
         self.faults = (*self.faults, name)
@@ -46,23 +48,28 @@ class Cluster:
         """Mend all that was broken."""
         for name in self.faults:
             if name.startswith(DENIED):
-                self._restrict(name, allowed=True)
+                await self._restrict(name, allowed=True)
         await self._controllers.heal()
         self.faults = ()
 
-    def _restrict(self, fault: str, *, allowed: bool) -> None:
+    async def _restrict(self, fault: str, *, allowed: bool) -> None:
         for right in rights_of(fault):
-            self._api.restrict(right, allowed=allowed)
+            await self._api.restrict(right, allowed=allowed)
 
 
-async def live(world: World, *, host: socket.socket, profile: str, faults: Sequence[str] = ()) -> Cluster:
-    """Start API and controllers in a started world; return when the cluster is steady and broken as asked."""
-    from l2probe.lab.api import start_api  # noqa: PLC0415 - heavy
+async def live(
+    world: World, *, host: socket.socket, profile: str, faults: Sequence[str] = (), assets: Assets | None = None
+) -> Cluster:
+    """Start API and controllers in a started world; return when the cluster is steady and broken as asked.
+
+    `assets`: the real control plane's programs, None for the embedded one.
+    """
     from l2probe.lab.controllers import start_cluster  # noqa: PLC0415 - heavy
 
     port = host.getsockname()[1]
-    api = await start_api((host, *(_listen(namespace, port) for namespace in (world.own, world.client))))
     url = f"https://{LOOPBACK}:{port}"
+    sockets = (host, *(_listen(namespace, port) for namespace in (world.own, world.client)))
+    api = await control_plane.start(assets, world, sockets, url)
     _write_private(KUBECONFIG, api.kubeconfig(url))
     controllers = await start_cluster(
         serve_logs=api.serve_logs,
@@ -71,6 +78,7 @@ async def live(world: World, *, host: socket.socket, profile: str, faults: Seque
         ca_pem=api.ca_pem,
         world=world,
         profile=PROFILES[profile],
+        alone=assets is not None,
     )
     await controllers.ready()
     cluster = Cluster(api, controllers, profile=profile, url=url)

@@ -25,6 +25,7 @@ from typing import Any, NoReturn
 
 from l2probe.errors import L2ProbeError
 from l2probe.lab import kernel
+from l2probe.lab.assets import Assets
 
 News = dict[str, Any]
 MAX_NEWS = 16384
@@ -34,12 +35,14 @@ MAX_NEWS = 16384
 class Plan:
     """What to hold. `host`: the API's socket on the host; `control`: the control socket of a lab that stays.
 
-    `inner` runs a program once the lab is ready, given the client's network namespace; it never returns.
+    `assets`: the real control plane's programs, None for the embedded one. `inner` runs a program once the lab is
+    ready, given the client's network namespace; it never returns.
     """
 
     profile: str
     faults: tuple[str, ...]
     host: socket.socket
+    assets: Assets | None = None
     control: socket.socket | None = None
     inner: Callable[[int], NoReturn] | None = None
 

@@ -58,8 +58,8 @@ async def _live(plan: Plan, line: Channel, who: News, place: world.World) -> Non
     # The holder says nothing more: readable means that it is gone.
     loop.add_reader(line.socket, over.set)
     await place.start()
-    cluster = await live(place, host=plan.host, profile=plan.profile, faults=plan.faults)
-    status = {**who, "client": place.client.descriptor}
+    cluster = await live(place, host=plan.host, profile=plan.profile, faults=plan.faults, assets=plan.assets)
+    status = {**who, "client": place.client.descriptor, "control_plane": "envtest" if plan.assets else "embedded"}
     if plan.control is not None:
         await serving.serve(plan.control, _handlers(cluster, status, over))
     gc.freeze()

@@ -16,9 +16,9 @@ from l2probe.lab import kernel
 _TMPFS = kernel.MS_NOSUID | kernel.MS_NODEV
 
 
-def mount_tmpfs(target: str) -> None:
-    """Mount an empty file system that lives in memory."""
-    kernel.mount("tmpfs", target, "tmpfs", _TMPFS, "mode=0755,size=64m")
+def mount_tmpfs(target: str, *, mebibytes: int = 64) -> None:
+    """Mount an empty file system that lives in memory, and takes no more of it than that."""
+    kernel.mount("tmpfs", target, "tmpfs", _TMPFS, f"mode=0755,size={mebibytes}m")
 
 
 def overlay(directory: str, target: str | None = None) -> str:

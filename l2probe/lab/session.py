@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NoReturn
 
 from l2probe.errors import LabError, UsageError
-from l2probe.lab import control, entering, holder
+from l2probe.lab import assets, control, entering, holder
 from l2probe.lab.addresses import listen_on_host
 from l2probe.lab.faults import FAULTS, profile_of
 from l2probe.lab.passing import Relay
 from l2probe.lab.profiles import PROFILES
 from l2probe.lab.rights import DENIED, rights_of
 
+EMBEDDED = assets.CONTROL_PLANES[0]
 _GONE_MILLISECONDS = 30_000
 
 
@@ -29,6 +30,7 @@ class LabStatus:
     """The lab that is up. `pid`: its first process; `kubeconfig`: the file from the host; `started`: by this call."""
 
     profile: str
+    control_plane: str
     faults: tuple[str, ...]
     pid: int
     kubeconfig: str
@@ -36,15 +38,21 @@ class LabStatus:
     started: bool = False
 
 
-def run_inside(argv: Sequence[str], *, profile: str | None, faults: Sequence[str]) -> int:
+def run_inside(
+    argv: Sequence[str], *, profile: str | None, faults: Sequence[str], control_plane: str = EMBEDDED
+) -> int:
     """Boot a private lab, run `l2probe ARGV…` in its client's namespace, tear it down; return the exit code.
 
     `profile` None: what the faults need. Signals go to the command, which cleans up; 128 + N when signal N ended it.
-    UsageError for an unknown profile or fault, LabError when the lab could not be built or was killed.
+    UsageError for an unknown profile or fault and for a control plane that is not installed, LabError when the lab
+    could not be built or was killed.
     """
     _known(profile, faults)
     plan = _plan(
-        profile or profile_of(faults), faults, inner=lambda client: entering.become(holder.argv_of_ours(argv), client)
+        profile or profile_of(faults),
+        faults,
+        control_plane,
+        inner=lambda client: entering.become(holder.argv_of_ours(argv), client),
     )
     pid, line = holder.start(plan)
     plan.host.close()
@@ -67,18 +75,20 @@ def _hear_until(line: holder.Channel, last: str, relay: Relay) -> holder.News:
             return news
 
 
-def up(profile: str | None, faults: Sequence[str]) -> LabStatus:
-    """Boot a lab that stays, or find the one that is up. LabError when that has another profile, or at failure.
+def up(profile: str | None, faults: Sequence[str], control_plane: str = EMBEDDED) -> LabStatus:
+    """Boot a lab that stays, or find the one that is up. LabError when that is another one, or at failure.
 
-    `profile` None: what the faults need.
+    `profile` None: what the faults need. UsageError as `run_inside`.
     """
     _known(profile, faults)
     profile = profile or profile_of(faults)
+    plan = _plan(profile, faults, control_plane)
     listening = control.listen()
     if listening is None:
-        return _already_up(profile, faults)
+        plan.host.close()
+        return _already_up(profile, faults, control_plane)
     with listening:
-        pid, line = holder.start(_plan(profile, faults, control=listening))
+        pid, line = holder.start(replace(plan, control=listening))
     with Relay(pid) as relay:
         news = _hear_until(line, "ready", relay)
     if relay.gave_up is not None:
@@ -90,14 +100,18 @@ def up(profile: str | None, faults: Sequence[str]) -> LabStatus:
     return _status(news["ready"], started=True)
 
 
-def _already_up(profile: str, faults: Sequence[str]) -> LabStatus:
+def _already_up(profile: str, faults: Sequence[str], control_plane: str) -> LabStatus:
     there = status()
     if there is None:
         raise LabError("The lab that was up ended just now.", "l2probe lab up again.")
-    if there.profile != profile:
-        raise LabError(
-            f"A lab is up already, with profile {there.profile}.", "l2probe lab down, then up with the other profile."
-        )
+    for what, wanted, found in (
+        ("profile", profile, there.profile),
+        ("control plane", control_plane, there.control_plane),
+    ):
+        if wanted != found:
+            raise LabError(
+                f"A lab is up already, with {what} {found}.", f"l2probe lab down, then up with the other {what}."
+            )
     for name in faults:
         fault(name)
     return status() or there
@@ -158,8 +172,11 @@ def _needed(do: str, name: str = "") -> control.Answer:
     return answer
 
 
-def _plan(profile: str, faults: Sequence[str], **more: Any) -> holder.Plan:  # noqa: ANN401 - the plan's own fields
-    return holder.Plan(profile=profile, faults=tuple(faults), host=listen_on_host(), **more)
+def _plan(
+    profile: str, faults: Sequence[str], control_plane: str, inner: Callable[[int], NoReturn] | None = None
+) -> holder.Plan:
+    found = None if control_plane == EMBEDDED else assets.find(os.environ)
+    return holder.Plan(profile=profile, faults=tuple(faults), host=listen_on_host(), assets=found, inner=inner)
 
 
 def _known(profile: str | None, faults: Sequence[str]) -> None:
@@ -184,6 +201,7 @@ def _raise_problem(news: holder.News) -> None:
 def _status(answer: control.Answer, *, started: bool = False) -> LabStatus:
     return LabStatus(
         profile=answer["profile"],
+        control_plane=answer["control_plane"],
         faults=tuple(answer["faults"]),
         pid=answer["pid"],
         kubeconfig=f"/proc/{answer['pid']}/root{answer['kubeconfig']}",

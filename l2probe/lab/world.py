@@ -23,22 +23,22 @@ from l2probe.lab.topology import CLIENT, FOREIGN, NODES
 
 
 class World:
-    """The driver's `World`, and the client's place in it."""
+    """The driver's `World`, the client's place in it, and what starts programs."""
 
     def __init__(self, segment: links.Segment, programs: Programs, *, rootless: bool) -> None:
-        self._programs = programs
+        self.programs = programs
         python = interpreter.for_pods(rootless=rootless, spare=PYTHON)
         machines = segment.machines
         self.own = segment.switch
         self.client = machines[CLIENT.name]
-        self._nodes = tuple(Node(site, machines[site.name], self._programs, python) for site in NODES)
-        self._switch = switch.Switch(segment.switch, machines[FOREIGN.name], self._programs)
+        self._nodes = tuple(Node(site, machines[site.name], self.programs, python) for site in NODES)
+        self._switch = switch.Switch(segment.switch, machines[FOREIGN.name], self.programs)
         self.nodes: tuple[NodeDriver, ...] = self._nodes
         self.switch: SwitchDriver = self._switch
 
     async def start(self) -> None:
         """Answer, serve and start programs from now on; to be called once, on the loop that everything else uses."""
-        self._programs.listen(asyncio.get_running_loop())
+        self.programs.listen(asyncio.get_running_loop())
         for node in self._nodes:
             node.start()
         await self._switch.start()

@@ -38,7 +38,8 @@ def _container(pod: Obj, wanted: str) -> str:
     return wanted or names[0]
 
 
-def _not_started(pod: Obj, container: str) -> ApiError | None:
+def not_started(pod: Obj, container: str) -> ApiError | None:
+    """Return the refusal for a container that never ran, as a kubelet words it; None when it did."""
     statuses = dig(pod, "status", "containerStatuses") or ()
     blank: Obj = {}
     status = next((each for each in statuses if each.get("name") == container), blank)
@@ -52,7 +53,7 @@ def log_query(call: Call, pod: Obj) -> LogQuery:
     """Read the query of a log request; 400 when the container does not exist or never started."""
     query: Mapping[str, str] = call.query
     container = _container(pod, query.get("container", ""))
-    if refusal := _not_started(pod, container):
+    if refusal := not_started(pod, container):
         raise refusal
     if not dig(pod, "spec", "nodeName"):
         raise bad_request(f"pod {name_of(pod)} does not have a host assigned")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import json
 import secrets
 import socket
 from collections.abc import Sequence
@@ -23,13 +21,13 @@ from l2probe.lab.api.rbac import PERSON, SYSTEM, Right
 from l2probe.lab.api.reading import Options
 from l2probe.lab.api.registry import Registry
 from l2probe.lab.api.store import Store
-from l2probe.lab.api.tls import Identity, make_identity
 from l2probe.lab.api.verbs import Backend
 from l2probe.lab.api.version import version_info
+from l2probe.lab.login import kubeconfig
+from l2probe.lab.tls import Identity, make_identity
 
 VERSION: Final = "v1.34.4+l2probe"
 NAMESPACES: Final = ("default", "kube-node-lease", "kube-public", "kube-system")
-CONTEXT: Final = "l2probe-lab"
 HISTORY: Final = 4096
 ROUNDS: Final = 5
 """How often the loop turns until a closed TLS connection has told everyone."""
@@ -49,19 +47,7 @@ class ApiServer:
 
     def kubeconfig(self, server_url: str) -> str:
         """Return a kubeconfig for `server_url` (https://127.0.0.1:port) as JSON, which is YAML."""
-        authority = base64.b64encode(self.ca_pem).decode()
-        cluster = {"server": server_url, "certificate-authority-data": authority}
-        context = {"cluster": CONTEXT, "user": CONTEXT, "namespace": "default"}
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": CONTEXT, "cluster": cluster}],
-            "users": [{"name": CONTEXT, "user": {"token": self.token}}],
-            "contexts": [{"name": CONTEXT, "context": context}],
-            "current-context": CONTEXT,
-            "preferences": {},
-        }
-        return json.dumps(config, indent=1)
+        return kubeconfig(server_url, ca_pem=self.ca_pem, token=self.token)
 
     def restrict(self, right: Right, *, allowed: bool) -> None:
         """Take a right (verb, API group, resource) from the person, or give it back. `*` stands for all."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -22,11 +23,13 @@ MAX_EVENT_BYTES = 16 * 1024 * 1024
 GONE = 410
 CONFLICT = 409
 NOT_FOUND = 404
+FORBIDDEN = 403
 SERVER_ERROR = 500
 TOO_MANY = 429
 
 MERGE = "application/merge-patch+json"
 JSON = "application/json"
+DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 """What a request raises when there was no answer at all."""
@@ -57,6 +60,42 @@ def failure(code: int, body: bytes) -> ApiError:
     return ApiError(code, str(status.get("reason", "")), str(status.get("message", "")))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """A collection that the server serves, as its discovery describes it; `group` is empty for the core group."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool
+    verbs: tuple[str, ...]
+    subresources: tuple[str, ...]
+
+
+def _resources(answer: Obj) -> Iterator[Resource]:
+    """Yield what an APIGroupDiscoveryList lists, each resource in its preferred version."""
+    for group in answer["items"]:
+        known: set[str] = set()
+        for version in group["versions"]:
+            for each in version["resources"]:
+                if each["resource"] not in known:
+                    known.add(each["resource"])
+                    yield _resource(group["metadata"].get("name") or "", version["version"], each)
+
+
+def _resource(group: str, version: str, entry: Obj) -> Resource:
+    return Resource(
+        group=group,
+        version=version,
+        plural=entry["resource"],
+        kind=entry["responseKind"]["kind"],
+        namespaced=entry["scope"] == "Namespaced",
+        verbs=tuple(entry.get("verbs") or ()),
+        subresources=tuple(below["subresource"] for below in entry.get("subresources") or ()),
+    )
+
+
 class Client:
     """Requests to one API server; an async context manager. Every method raises ApiError, or one of UNREACHABLE."""
 
@@ -65,7 +104,7 @@ class Client:
         self._session = aiohttp.ClientSession(
             base_url=url,
             connector=aiohttp.TCPConnector(ssl=context, limit=0),
-            headers={"Authorization": f"Bearer {token}", "Accept": JSON, "User-Agent": "l2probe-lab"},
+            headers={"Authorization": f"Bearer {token}", "User-Agent": "l2probe-lab"},
             timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
         )
 
@@ -89,15 +128,34 @@ class Client:
         body: Obj | None = None,
         query: Mapping[str, str] | None = None,
         content: str = JSON,
+        accept: str = JSON,
     ) -> Obj:
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": content} if data is not None else {}
+        headers = {"Accept": accept, **({"Content-Type": content} if data is not None else {})}
         async with self._session.request(method, path, data=data, params=query, headers=headers) as answer:
             received = await answer.read()
             if answer.status >= 400:  # noqa: PLR2004 - HTTP: 4xx and 5xx are refusals (RFC 9110)
                 raise failure(answer.status, received)
         found: Obj = json.loads(received)
         return found
+
+    async def text(self, path: str) -> str:
+        """Return a page that is no object, such as /readyz."""
+        async with self._session.get(path) as answer:
+            received = await answer.read()
+            if answer.status >= 400:  # noqa: PLR2004 - HTTP: 4xx and 5xx are refusals (RFC 9110)
+                raise failure(answer.status, received)
+        return received.decode(errors="replace")
+
+    async def resources(self) -> tuple[Resource, ...]:
+        """Return everything that the server serves (aggregated discovery, Kubernetes 1.30 and later)."""
+        found = [await self._send("GET", path, accept=DISCOVERY) for path in ("/api", "/apis")]
+        return tuple(resource for answer in found for resource in _resources(answer))
+
+    async def may(self, review: Obj) -> bool:
+        """Return what the server answers to a SubjectAccessReview."""
+        answer = await self._send("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body=review)
+        return bool(answer["status"]["allowed"])
 
     async def get(self, kind: Kind, key: Key) -> Obj:
         """Return one object."""

@@ -9,13 +9,16 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+from l2probe.lab.controllers.accounts import Accounts
 from l2probe.lab.controllers.announcers import Announcers
 from l2probe.lab.controllers.bootstrap import bootstrap
 from l2probe.lab.controllers.breakage import break_, mend
+from l2probe.lab.controllers.cache import Cache
 from l2probe.lab.controllers.client import Client
 from l2probe.lab.controllers.datapath import Datapath
 from l2probe.lab.controllers.endpoints import Endpoints
 from l2probe.lab.controllers.ipam import Ipam
+from l2probe.lab.controllers.kinds import NAMESPACE
 from l2probe.lab.controllers.kubelet import Kubelet
 from l2probe.lab.controllers.logs import Query
 from l2probe.lab.controllers.namespaces import Namespaces
@@ -96,6 +99,14 @@ class RunningCluster:
         await asyncio.to_thread(shutil.rmtree, self._room, ignore_errors=True)
 
 
+def _manage(plane: Plane, ca_pem: str) -> None:
+    """Do what no controller manager does."""
+    namespaces = Cache(plane.client, NAMESPACE)
+    Namespaces(plane, namespaces)
+    Accounts(plane, namespaces, ca_pem)
+    plane.tasks.start(namespaces.run())
+
+
 def _room() -> Path:
     parent = LAB_HOME if LAB_HOME.is_dir() else None
     room = Path(tempfile.mkdtemp(prefix="l2probe-pods-", dir=parent))
@@ -112,22 +123,22 @@ async def start_cluster(
     world: World,
     profile: Profile,
     serve_logs: ServeLogs | None = None,
-    finalize_namespaces: bool = False,
+    alone: bool = False,
 ) -> RunningCluster:
     """Fill the API server at `url` with the profile's cluster and start its controllers.
 
     `ready` of what it returns awaits the steady state. `serve_logs` is given the source of Pod logs.
-    `finalize_namespaces`: also do what kube-controller-manager does for terminating namespaces. ApiError when the
-    server refuses, aiohttp.ClientError or OSError when it does not answer.
+    `alone`: the server comes without what kube-controller-manager does for namespaces and accounts, so do that too.
+    ApiError when the server refuses, aiohttp.ClientError or OSError when it does not answer.
     """
     plane = make_plane(Client(url=url, token=token, ca_pem=ca_pem), profile)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(plane.close)
+        if alone:
+            _manage(plane, ca_pem if isinstance(ca_pem, str) else ca_pem.decode())
         await bootstrap(plane, world)
         await plane.sync()
         cluster = RunningCluster(plane, world, await asyncio.to_thread(_room))
-        if finalize_namespaces:
-            Namespaces(plane)
         if serve_logs is not None:
             serve_logs(cluster.logs)
         stack.pop_all()

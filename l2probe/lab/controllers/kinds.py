@@ -50,6 +50,16 @@ CRD = Kind(
     name="CustomResourceDefinition",
     namespaced=False,
 )
+CLUSTER_ROLE = Kind(
+    group="rbac.authorization.k8s.io", version="v1", plural="clusterroles", name="ClusterRole", namespaced=False
+)
+CLUSTER_ROLE_BINDING = Kind(
+    group="rbac.authorization.k8s.io",
+    version="v1",
+    plural="clusterrolebindings",
+    name="ClusterRoleBinding",
+    namespaced=False,
+)
 POLICY = Kind(
     group="cilium.io",
     version="v2alpha1",

@@ -86,7 +86,7 @@ class Lab:
 
 @contextlib.asynccontextmanager
 async def running(
-    profile: str = DEFAULT, *, real: bool = False, broken: str = "", finalize: bool = False
+    profile: str = DEFAULT, *, real: bool = False, broken: str = "", alone: bool = False
 ) -> AsyncIterator[Lab]:
     """Run a cluster that is ready. `real`: Pods' programs are really started; `broken`: a fault that strikes before."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -103,7 +103,7 @@ async def running(
             world=world.driver,
             profile=PROFILES[profile],
             serve_logs=api.serve_logs,
-            finalize_namespaces=finalize,
+            alone=alone,
         )
         stack.push_async_callback(cluster.close)
         client = await stack.enter_async_context(Client(url=url, token=api.token, ca_pem=api.ca_pem))

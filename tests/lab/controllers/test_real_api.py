@@ -108,7 +108,7 @@ async def real(room: Path, profile: str) -> AsyncIterator[tuple[RunningCluster, 
             ca_pem=authority,
             world=world.driver,
             profile=PROFILES[profile],
-            finalize_namespaces=True,
+            alone=True,
         )
         stack.push_async_callback(cluster.close)
         await cluster.ready()

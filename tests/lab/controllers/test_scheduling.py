@@ -45,12 +45,12 @@ def test_pods_that_must_be_apart_are_apart() -> None:
     asyncio.run(law())
 
 
-@pytest.mark.parametrize("finalize", [False, True])
-def test_a_namespace_is_gone_when_its_pods_have_ended(*, finalize: bool) -> None:
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_namespace_is_gone_when_its_pods_have_ended(*, alone: bool) -> None:
     """Deleting a namespace ends its Pods' processes and Services' leases, and then it is gone, whoever empties it."""
 
     async def law() -> None:
-        async with running(finalize=finalize) as lab:
+        async with running(alone=alone) as lab:
             await lab.client.delete(NAMESPACE, Key("", "shop"))
             await lab.until(NAMESPACE, lambda cache: cache.get(Key("", "shop")) is None)
             await lab.lease("web", lambda lease: not lease["spec"]["holderIdentity"], "shop")

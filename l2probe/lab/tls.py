@@ -21,6 +21,15 @@ LIFE: Final = timedelta(days=7)
 PEM: Final = serialization.Encoding.PEM
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """PEM: the authority that clients trust, and a server's certificate with its key."""
+
+    ca_pem: bytes
+    certificate_pem: bytes
+    key_pem: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """What clients trust, and what the server speaks with."""
@@ -71,23 +80,37 @@ def _usage(*, authority: bool) -> x509.KeyUsage:
     )
 
 
-def _context(chain: bytes, key: bytes) -> ssl.SSLContext:
+def _context(keys: Keys) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     with TemporaryDirectory() as folder:
         path = os.path.join(folder, "server.pem")  # noqa: PTH118 - the ssl module wants a name
         with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:  # noqa: PTH123 - opened with its mode
-            file.write(key + chain)
+            file.write(keys.key_pem + keys.certificate_pem)
         context.load_cert_chain(path)
     return context
 
 
-def make_identity() -> Identity:
-    """Return a fresh authority and a server certificate signed by it. The keys live in this process only."""
+def new_key() -> bytes:
+    """Return a fresh private key as PEM; in the one form (SEC 1) of which client-go also reads the public key."""
+    form = serialization.PrivateFormat.TraditionalOpenSSL
+    return ec.generate_private_key(ec.SECP256R1()).private_bytes(PEM, form, serialization.NoEncryption())
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+
+def make_keys() -> Keys:
+    """Return a fresh authority and a server certificate signed by it; the authority's own key is forgotten."""
     authority, server = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     root = _certificate("l2probe-lab-ca", "l2probe-lab-ca", authority, authority, authority=True)
     leaf = _certificate("l2probe-lab", "l2probe-lab-ca", server, authority, authority=False)
-    form = serialization.PrivateFormat.PKCS8
-    key = server.private_bytes(PEM, form, serialization.NoEncryption())
-    return Identity(root.public_bytes(PEM).decode(), _context(leaf.public_bytes(PEM), key))
+    return Keys(ca_pem=root.public_bytes(PEM), certificate_pem=leaf.public_bytes(PEM), key_pem=_pem(server))
+
+
+def make_identity(keys: Keys | None = None) -> Identity:
+    """Return what a server needs to speak with these keys (none given: fresh ones, which live in this process only)."""
+    keys = keys or make_keys()
+    return Identity(keys.ca_pem.decode(), _context(keys))
