@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.conftest import PATH, Command, commander
+from tests.lab.planes import PLANES
 from tests.lab.world.processes import members, namespace, wait_gone
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("the one lab of this user")]
@@ -31,11 +32,11 @@ def down(l2probe: Command) -> Iterator[Command]:
     assert l2probe("lab", "down").code == 0
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Command]:
-    """Bring one lab up for all tests that only work in it."""
+@pytest.fixture(scope="module", params=PLANES)
+def lab(request: pytest.FixtureRequest) -> Iterator[Command]:
+    """Bring one lab up for all tests that only work in it, on each control plane."""
     command = free(commander())
-    assert command("lab", "up").code == 0
+    assert command("lab", "up", "--control-plane", request.param).code == 0
     yield command
     assert command("lab", "down").code == 0
     assert command("lab", "status").code == 1

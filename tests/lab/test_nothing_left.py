@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.conftest import PATH
+from tests.lab.planes import PLANES
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("the one lab of this user")]
 
@@ -51,12 +52,12 @@ def l2probe(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, capture_output=True, text=True, check=False, env=ENVIRONMENT, timeout=60)
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Cluster]:
-    """Bring one lab up for all tests of this module."""
+@pytest.fixture(scope="module", params=PLANES)
+def lab(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Bring one lab up for all tests of this module, on each control plane."""
     if l2probe("lab", "status").returncode == 0:
         pytest.skip("this user has a lab of their own up")
-    up = l2probe("lab", "up")
+    up = l2probe("lab", "up", "--control-plane", request.param)
     if up.returncode:
         pytest.skip(up.stderr)
     status = json.loads(l2probe("lab", "status", "-o", "json").stdout)
