@@ -24,10 +24,11 @@ ALLOWED = {
     "lab": {"model", "errors"},
     "run": {"model", "errors", "judge", "suites", "workload", "announcers", "observe"},
     "diagnose": {"model", "errors", "judge", "announcers", "observe"},
+    "why": {"model", "errors", "judge"},
     "diff": {"model", "errors", "judge"},
     "rights": {"model", "errors", "announcers", "run"},
     "cli": {"model", "errors", "judge", "suites", "workload", "report", "observe", "lab"}
-    | {"run", "diagnose", "diff", "rights"},
+    | {"run", "diagnose", "diff", "rights", "why"},
 }
 
 # Each foreign library is imported here and nowhere else.

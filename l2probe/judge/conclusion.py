@@ -10,6 +10,7 @@ from l2probe.judge.capabilities import FULL_BYTES, passed_full_size, told
 from l2probe.judge.capabilities import capabilities as conclude_capabilities
 from l2probe.judge.case import answered, cases, promised_trials, refused_here
 from l2probe.judge.existing import unknown
+from l2probe.judge.finding import Rule
 from l2probe.judge.local import off_trials
 from l2probe.judge.order import SEVERITY, arrange
 from l2probe.judge.table import API_RULES, WIRE_RULES
@@ -48,9 +49,13 @@ def judge(evidence: Evidence) -> tuple[Finding, ...]:
 
     Never raises on any Evidence; finds nothing where nothing was seen.
     """
-    rules = API_RULES if evidence.vantage.cluster_node is not None else (*API_RULES, *WIRE_RULES)
-    found = (graded(one, evidence.required) for rule in rules for one in rule(evidence))
+    found = (graded(one, evidence.required) for rule in rules_for(evidence) for one in rule(evidence))
     return arrange(found, apart=evidence.command == DIAGNOSE)
+
+
+def rules_for(evidence: Evidence) -> tuple[Rule, ...]:
+    """Return the rules that may be asked: on a cluster node none about the wire."""
+    return API_RULES if evidence.vantage.cluster_node is not None else (*API_RULES, *WIRE_RULES)
 
 
 def graded(found: Finding, required: tuple[str, ...]) -> Finding:
