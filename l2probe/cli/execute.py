@@ -22,11 +22,13 @@ from l2probe.observe.mapping import map_nodes
 from l2probe.observe.pull_secret import pull_secret
 from l2probe.observe.traffic import Traffic
 from l2probe.observe.vantage import vantage
+from l2probe.observe.voices import voice
 from l2probe.observe.wire import open_wire
 from l2probe.run import Ran, run
 from l2probe.run.edges import Edges
 from l2probe.run.plan import Plan
 from l2probe.run.teardown import command as cleanup_command
+from l2probe.workload.manifests import Workload
 
 
 def against_cluster(plan: Plan, wanted: Wanted, argv: list[str]) -> int:
@@ -60,12 +62,16 @@ def _edges(wanted: Wanted, progress: Progress, interrupted: threading.Event) -> 
         vantage=partial(vantage, interface=wanted.interface),
         open_wire=open_wire,
         map_nodes=map_nodes,
-        traffic=Traffic,
+        traffic=_traffic,
         now=time.time,
         pause=threading.Event().wait,
         say=progress,
         interrupted=interrupted,
     )
+
+
+def _traffic(workload: Workload) -> Traffic:
+    return Traffic(voice(workload.dialect, secret=bytes.fromhex(workload.secret), mark=workload.mark))
 
 
 def _left_behind(plan: Plan, argv: list[str]) -> tuple[str, str]:

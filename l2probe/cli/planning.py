@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from l2probe.cli.wanted import Wanted
 from l2probe.errors import UsageError
+from l2probe.model import Dialect
 from l2probe.run.plan import Plan
 from l2probe.run.process import this
 from l2probe.suites import DEFAULT, Suite, load
+from l2probe.workload.dialects import SERVERS
 from l2probe.workload.manifests import Workload
 
+MARK_BYTES = 10
 LIFETIME_SECONDS = 15 * 60
 """When a killed run's namespace counts as abandoned: longer than any run takes after its waits."""
 
 
 def plan_of(wanted: Wanted) -> Plan:
     """Return the plan for this command line; raises SuiteError and UsageError."""
-    suites = tuple(load(reference) for reference in wanted.suites or (DEFAULT,))
+    dialect = Dialect(wanted.echo)
+    suites = tuple(askable(load(reference), dialect) for reference in wanted.suites or (DEFAULT,))
     _distinct(suites)
     selector = {pair: None for suite in suites for pair in suite.node_selector} | dict.fromkeys(wanted.node_selector)
     required = dict.fromkeys((*(name for suite in suites for name in suite.require), *wanted.required))
@@ -29,7 +34,9 @@ def plan_of(wanted: Wanted) -> Plan:
         secret=secrets.token_hex(32),
         expires=expires.isoformat(timespec="seconds"),
         process="" if wanted.keep else this(),  # what is kept is not what a dead run left
-        image=wanted.image,
+        dialect=dialect,
+        mark=secrets.token_hex(MARK_BYTES),
+        image=wanted.image or "",
         pull_secret=wanted.image_pull_secret,
         node_selector=tuple(selector),
         tolerations=wanted.taints,
@@ -42,6 +49,21 @@ def plan_of(wanted: Wanted) -> Plan:
         keep=wanted.keep,
         pcap=wanted.pcap,
     )
+
+
+def askable(suite: Suite, dialect: Dialect) -> Suite:
+    """Return the suite with what this echo server can be asked; raises UsageError when that is nothing."""
+    spoken = SERVERS[dialect].protocols
+    questions = (
+        replace(question, protocols=tuple(protocol for protocol in question.protocols if protocol in spoken))
+        for question in suite.questions
+    )
+    left = tuple(question for question in questions if question.protocols)
+    if not left:
+        raise UsageError(
+            f"Suite {suite.name} asks UDP only, which {dialect.value} does not speak.", "Use --echo script or agnhost."
+        )
+    return replace(suite, questions=left)
 
 
 def _distinct(suites: Sequence[Suite]) -> None:

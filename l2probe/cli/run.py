@@ -23,8 +23,9 @@ from l2probe.cli.options import (
 )
 from l2probe.cli.wanted import Wanted
 from l2probe.lab.assets import CONTROL_PLANES
+from l2probe.model import Dialect, Protocol
 from l2probe.observe.access import Access
-from l2probe.workload.manifests import IMAGE
+from l2probe.workload.dialects import SERVERS
 
 if TYPE_CHECKING:
     from l2probe.run.plan import Plan
@@ -67,9 +68,21 @@ def _suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def _images() -> str:
+    """Return the default image of each dialect, in words."""
+    return ", ".join(f"{server.image} for {dialect.value}" for dialect, server in SERVERS.items())
+
+
 def _workload_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return stacked(
-        click.option("--image", default=IMAGE, show_default=True, help="Image of the echo Pods; it needs python3."),
+        click.option(
+            "--echo",
+            type=click.Choice([dialect.value for dialect in Dialect]),
+            default=Dialect.SCRIPT.value,
+            show_default=True,
+            help="What runs in the echo Pods: our script in an image with python3, or an image that the site has.",
+        ),
+        click.option("--image", help=f"Image of the echo Pods (default: {_images()})."),
         click.option(
             "--image-pull-secret",
             callback=pull_secret,
@@ -123,11 +136,21 @@ def command(ctx: click.Context, /, **given: Any) -> int:  # noqa: ANN401 - click
     from l2probe.cli.planning import plan_of  # noqa: PLC0415 - reads suites
 
     plan = plan_of(wanted)
+    _warn(plan)
     if wanted.dry_run:
         return _dry_run(plan, wanted.output)
     from l2probe.cli.execute import against_cluster  # noqa: PLC0415 - brings the edges' libraries
 
     return against_cluster(plan, wanted, ctx.obj)
+
+
+def _warn(plan: Plan) -> None:
+    """Say on stderr what the chosen image exposes, and what it cannot be asked."""
+    if warning := plan.workload.server.warning:
+        fence = "Its Services admit this host alone (loadBalancerSourceRanges), if the cluster heeds that."
+        click.echo(f"warning: {warning}. {fence}", err=True)
+    if Protocol.UDP not in plan.workload.server.protocols:
+        click.echo(f"note: {plan.workload.dialect.value} speaks no UDP, so UDP is not asked.", err=True)
 
 
 def _dry_run(plan: Plan, output: str) -> int:
@@ -138,6 +161,8 @@ def _dry_run(plan: Plan, output: str) -> int:
     click.echo(documents(everything(plan), output).rstrip("\n"))
     if secret := plan.workload.pull_secret:
         click.echo(f"Not shown: Secret l2probe-pull, a copy of {secret.namespace}/{secret.name}.", err=True)
+    if not plan.workload.scripted:
+        click.echo("Not shown: loadBalancerSourceRanges, the addresses of this host on the segment.", err=True)
     return 0
 
 

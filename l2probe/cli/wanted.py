@@ -25,7 +25,8 @@ class Wanted:
     strict: bool
     color: str
     access: Access
-    image: str
+    echo: str
+    image: str | None
     image_pull_secret: PullSecret | None
     node_selector: tuple[tuple[str, str], ...]
     taints: tuple[Toleration, ...]

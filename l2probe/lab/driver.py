@@ -111,12 +111,13 @@ class NodeDriver(Protocol):
         netns: int,
         env: Mapping[str, str],
         binds: Sequence[tuple[str, str]] = (),
+        hostname: str = "",
         output: int | None = None,
     ) -> Process:
         """Start a process without privileges in a Pod's namespace.
 
-        `binds` are (source directory, mount path) pairs, read-only, seen by this process only; `output` is a file
-        descriptor for its stdout and stderr.
+        `binds` are (source directory, mount path) pairs, read-only, seen by this process only; `hostname` is what it
+        takes for the machine's name; `output` is a file descriptor for its stdout and stderr.
         """
         ...
 

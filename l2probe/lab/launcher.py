@@ -29,7 +29,7 @@ _FAILED_TO_START = 127
 class Launch:
     """What to start. `confined`: a Pod's process: no privileges, a read-only file system, its own mounts.
 
-    `user`: the uid and gid to become, None to stay who we are.
+    `user`: the uid and gid to become, None to stay who we are. `hostname` empty: that of the machine.
     """
 
     argv: tuple[str, ...]
@@ -37,6 +37,7 @@ class Launch:
     binds: tuple[tuple[str, str], ...] = ()
     confined: bool = False
     user: int | None = None
+    hostname: str = ""
 
 
 def fork_launcher() -> socket.socket:
@@ -125,7 +126,9 @@ def _become(launch: Launch, network: int, stdin: int, output: int) -> None:
     for target, source in enumerate((stdin, output, output)):
         os.dup2(source, target)
     if launch.confined:
-        kernel.unshare(kernel.CLONE_NEWNS)
+        kernel.unshare(kernel.CLONE_NEWNS | (kernel.CLONE_NEWUTS if launch.hostname else 0))
+        if launch.hostname:
+            socket.sethostname(launch.hostname)
         mounts.bind(launch.binds, spare=SPARE_ROOT)
         # First the capabilities (dropping them needs one), then the identity.
         kernel.drop_privileges()

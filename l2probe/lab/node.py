@@ -110,6 +110,7 @@ class Node:
         netns: int,
         env: Mapping[str, str],
         binds: Sequence[tuple[str, str]] = (),
+        hostname: str = "",
         output: int | None = None,
     ) -> Child:
         """See `NodeDriver`. LabError when the program could not be started."""
@@ -119,6 +120,7 @@ class Node:
             binds=tuple(binds),
             confined=True,
             user=self._interpreter.user,
+            hostname=hostname,
         )
         pod = next((pod for pod in self._pods.values() if pod.link.netns == netns), None)
         if pod is None:

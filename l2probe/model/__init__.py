@@ -37,6 +37,7 @@ from l2probe.model.facts import (
 )
 from l2probe.model.terms import (
     Datapath,
+    Dialect,
     Flow,
     Ip,
     Mac,
@@ -55,6 +56,7 @@ __all__ = [
     "Cluster",
     "Condition",
     "Datapath",
+    "Dialect",
     "Evidence",
     "Exchange",
     "Finding",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from l2probe.model.claims import Backend, Claim, Cluster, Service
-from l2probe.model.terms import Flow, Ip, Mac, NodeName, Outcome, Placement, Protocol
+from l2probe.model.terms import Dialect, Flow, Ip, Mac, NodeName, Outcome, Placement, Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +106,7 @@ class Evidence:
     `node_replies`: answers to who-has for the nodes' own addresses, which map MACs to nodes and show that the interface
     can hear at all. `required`: capabilities without which the user calls the cluster broken. `command`: the flow that
     observed ("run", "diagnose", "audit"). `free_replies`: answers to who-has for pool addresses that no Service has.
+    `echo`: what answered in our own Pods, which decides how much an answer proves.
     """
 
     cluster: Cluster
@@ -117,3 +118,4 @@ class Evidence:
     suites: tuple[str, ...] = ()
     command: str = "run"
     free_replies: tuple[NeighbourReply, ...] | None = None
+    echo: Dialect = Dialect.SCRIPT

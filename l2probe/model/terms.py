@@ -29,6 +29,14 @@ class Protocol(StrEnum):
     UDP = "UDP"
 
 
+class Dialect(StrEnum):
+    """What runs in the echo Pods: our script, which proves the run's secret, or an image that holds none."""
+
+    SCRIPT = "script"
+    AGNHOST = "agnhost"
+    WHOAMI = "whoami"
+
+
 class TrafficPolicy(StrEnum):
     """Service.spec.externalTrafficPolicy."""
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import http.client
+import io
 from dataclasses import dataclass
+from typing import Self
 
 import msgspec
 
@@ -79,6 +82,53 @@ def http_body(received: bytes) -> bytes | None:
         return None
     length = _content_length(head)
     return body[:length] if len(body) >= length else None
+
+
+def http_bodies(received: bytes, number: int) -> tuple[bytes, ...] | None:
+    """Return the bodies of so many complete HTTP responses, one behind the other, chunked ones too (RFC 9112, 7.1).
+
+    None while they are incomplete. Raises ValueError when one is none, is no 200, or does not say where it ends.
+    """
+    if len(received) > number * (MAX_BODY_BYTES + MAX_HEAD_BYTES):
+        raise ValueError(f"it was longer than {MAX_BODY_BYTES} bytes")
+    stream = _Stream(received)
+    bodies: list[bytes] = []
+    while len(bodies) < number:
+        rest = received[stream.tell() :]
+        if END_OF_HEAD not in rest:
+            if len(rest) > MAX_HEAD_BYTES or not _may_be_http(rest):
+                raise ValueError("it was not HTTP")
+            return None
+        try:
+            bodies.append(_body(stream))
+        except http.client.IncompleteRead:
+            return None
+        except http.client.HTTPException as error:
+            raise ValueError(f"it was not HTTP: {error!r:.80}") from error
+    return tuple(bodies)
+
+
+class _Stream(io.BytesIO):
+    """What was received, in the place of a socket for the standard library's reader, which closes what it has read."""
+
+    def makefile(self, _: str) -> Self:
+        """Return itself."""
+        return self
+
+    def close(self) -> None:
+        """Stay open: another response may follow."""
+
+
+def _body(stream: _Stream) -> bytes:
+    reply = http.client.HTTPResponse(stream)  # type: ignore[arg-type]  # it asks a socket for makefile alone
+    reply.begin()
+    if reply.status != http.HTTPStatus.OK:
+        raise ValueError(f"its status was {reply.status}")
+    if reply.length is None and not reply.chunked:
+        raise ValueError("it did not say where it ends")
+    if (reply.length or 0) > MAX_BODY_BYTES:
+        raise ValueError(f"its Content-Length was {reply.length}")
+    return reply.read()
 
 
 def _may_be_http(received: bytes) -> bool:

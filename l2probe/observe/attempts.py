@@ -1,19 +1,18 @@
-"""One exchange that carries the run's secret: a question, and an answer that only our Pod can give."""
+"""One exchange with an echo Pod: a question, and an answer that only our Pod gives."""
 
 from __future__ import annotations
 
-import ipaddress
-import secrets
 import socket
 from dataclasses import dataclass, replace
 from functools import partial
 
 from l2probe.model import Exchange, Ip, NodeName, Outcome, Protocol
-from l2probe.observe import answer, steps
+from l2probe.observe import client_address, steps
+from l2probe.observe.answer import Seen
 from l2probe.observe.steps import READ, WRITE, OverError, Steps, Waiting, WrongError
+from l2probe.observe.voices import Question, Voice
 
 CHUNK_BYTES = 64 * 1024
-NONCE_BYTES = 16
 MAX_WRONG = 64
 """After so many foreign datagrams nobody waits for ours: a flood must not outlast the time of an exchange."""
 
@@ -29,57 +28,32 @@ class Request:
     timeout: float = 1.5
 
 
-def attempt(request: Request, secret: bytes) -> Steps:
-    """Return the steps of one exchange with a fresh nonce and source port."""
-    nonce = secrets.token_hex(NONCE_BYTES)
-    body = answer.question(secret, nonce, request.payload_bytes)
-    blank = steps.begun(request.protocol, request.vip, request.port, len(body))
-    reader = _Reader(secret, nonce, len(body))
-    return (yield from steps.attempt(blank, partial(_talk, blank, body, reader)))
+def attempt(request: Request, voice: Voice) -> Steps:
+    """Return the steps of one exchange with a fresh question and source port."""
+    question = voice.question(request.payload_bytes)
+    blank = steps.begun(request.protocol, request.vip, request.port, question.payload_bytes)
+    return (yield from steps.attempt(blank, partial(_talk, blank, question)))
 
 
-def _talk(blank: Exchange, body: bytes, reader: _Reader, sock: socket.socket) -> Steps:
+def _talk(blank: Exchange, question: Question, sock: socket.socket) -> Steps:
     talk = _tcp if blank.protocol is Protocol.TCP else _udp
-    seen = yield from talk(sock, blank, body, reader)
-    return replace(blank, seen=_plain(seen.client), pod=seen.pod, node=NodeName(seen.node))
+    seen = yield from talk(sock, blank, question)
+    node = NodeName(seen.node) if seen.node else None
+    return replace(blank, seen=client_address.plain(seen.client), pod=seen.pod, node=node)
 
 
-def _plain(client: str) -> Ip:
-    """Return the client address that our Pod reported, in canonical form."""
-    address = ipaddress.ip_address(client.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    return Ip(str(mapped or address))
-
-
-class _Reader:
-    """Verifies answers to one question."""
-
-    def __init__(self, secret: bytes, nonce: str, sent_bytes: int) -> None:
-        self._secret = secret
-        self._nonce = nonce
-        self._sent_bytes = sent_bytes
-
-    def seen(self, body: bytes) -> answer.Seen | None:
-        """Return what a proven answer says; None when it is not proven or makes no sense."""
-        found = answer.verified(self._secret, self._nonce, self._sent_bytes, body)
-        try:
-            return found if found is not None and _plain(found.client) else None
-        except ValueError:
-            return None
-
-
-def _tcp(sock: socket.socket, blank: Exchange, body: bytes, reader: _Reader) -> Waiting[answer.Seen]:
+def _tcp(sock: socket.socket, blank: Exchange, question: Question) -> Waiting[Seen]:
     yield from steps.connected(sock, blank.vip, blank.port)
     host = f"[{blank.vip}]" if ":" in blank.vip else blank.vip
-    unsent = memoryview(answer.http_request(host, body))
+    unsent = memoryview(question.request(host))
     while unsent:
         if not (yield sock, WRITE):
             raise OverError(f"connected, {len(unsent)} bytes could not be sent")
         unsent = unsent[sock.send(unsent) :]
-    return (yield from _http_answer(sock, reader))
+    return (yield from _http_answer(sock, question))
 
 
-def _http_answer(sock: socket.socket, reader: _Reader) -> Waiting[answer.Seen]:
+def _http_answer(sock: socket.socket, question: Question) -> Waiting[Seen]:
     received = b""
     while True:
         if not (yield sock, READ):
@@ -90,34 +64,37 @@ def _http_answer(sock: socket.socket, reader: _Reader) -> Waiting[answer.Seen]:
             continue
         received += chunk
         try:
-            body = answer.http_body(received)
+            seen = question.response(received)
         except ValueError as error:
             raise WrongError(Outcome.WRONG_ANSWER, str(error)) from error
-        if body is not None:
-            seen = reader.seen(body)
-            if seen is None:
-                raise WrongError(Outcome.WRONG_ANSWER, "the answer did not prove that our Pod gave it")
+        if seen is not None:
             return seen
         if not chunk:
             raise WrongError(Outcome.RESET, f"the connection was closed after {len(received)} bytes")
 
 
-def _udp(sock: socket.socket, blank: Exchange, body: bytes, reader: _Reader) -> Waiting[answer.Seen]:
+def _udp(sock: socket.socket, blank: Exchange, question: Question) -> Waiting[Seen]:
     sock.connect((blank.vip, blank.port))
-    sock.send(body)
-    wrong = 0
+    turns = question.turns()
+    sending = next(turns)
+    wrong = right = 0
     while True:
+        for datagram in sending or ():
+            sock.send(datagram)
         if wrong >= MAX_WRONG or not (yield sock, READ):
             if wrong:
                 raise WrongError(Outcome.WRONG_ANSWER, f"{wrong} answers did not prove that our Pod gave them")
-            raise OverError("no answer came")
-        datagram = _receive(sock)
-        if datagram is None:
+            raise OverError(f"{right} answers came, and not all" if right else "no answer came")
+        received = _receive(sock)
+        sending = ()
+        if received is None:
             continue
-        seen = reader.seen(datagram)
-        if seen is not None:
+        try:
+            sending = turns.send(received)
+        except StopIteration as end:
+            seen: Seen = end.value
             return seen
-        wrong += 1
+        wrong, right = wrong + (sending is None), right + (sending is not None)
 
 
 def _receive(sock: socket.socket) -> bytes | None:

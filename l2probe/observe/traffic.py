@@ -13,15 +13,16 @@ from collections.abc import Callable, Sequence
 from l2probe.model import Exchange
 from l2probe.observe.attempts import Request, attempt
 from l2probe.observe.loop import Loop
+from l2probe.observe.voices import Voice
 
 __all__ = ["Request", "Traffic"]
 
 
 class Traffic:
-    """Exchanges that carry the run's secret; `secret` is the key of the echo protocol's HMAC."""
+    """Exchanges with the echo Pods, in their `voice`."""
 
-    def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+    def __init__(self, voice: Voice) -> None:
+        self._voice = voice
 
     def exchange(self, requests: Sequence[Request], *, parallel: int = 32) -> tuple[Exchange, ...]:
         """Put each request once, at most `parallel` at a time; the exchanges come in the order of the requests."""
@@ -58,4 +59,4 @@ class Traffic:
             return loop.ended()
 
     def _start(self, loop: Loop, request: Request) -> None:
-        loop.start(attempt(request, self._secret), request.timeout)
+        loop.start(attempt(request, self._voice), request.timeout)

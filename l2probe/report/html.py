@@ -19,6 +19,7 @@ from l2probe.judge.existing import besides
 from l2probe.judge.finding import whom
 from l2probe.model import Finding, Report
 from l2probe.report.checked import checked
+from l2probe.report.notes import notes
 from l2probe.report.pages import body_html
 from l2probe.report.proofs import rows
 from l2probe.report.seen import seen
@@ -39,6 +40,7 @@ def html(report: Report) -> str:
         findings=tuple(map(shown, report.findings)),
         good=tuple(checked(report)) if report.evidence.command == DIAGNOSE else (),
         open_questions=open_questions(report),
+        notes=tuple(notes(report.evidence)),
         tables=tuple(seen(report.evidence)),
         timeline=timeline(report.evidence),
     )

@@ -12,6 +12,7 @@ from l2probe.judge.existing import besides
 from l2probe.judge.finding import whom
 from l2probe.model import Finding, Report
 from l2probe.report.checked import checked
+from l2probe.report.notes import notes
 from l2probe.report.proofs import rows
 from l2probe.report.seen import Shown, seen
 from l2probe.report.table import sentence, setting
@@ -39,6 +40,7 @@ def markdown(report: Report) -> str:
         more(len(report.findings) - MOST_FINDINGS, "findings"),
         items("Checked and good", tuple(checked(report))) if diagnosis else "",
         items("Not known", (*lines, *besides(report.evidence)) if diagnosis else lines),
+        items("Note", tuple(notes(report.evidence))),
         *map(evidence, seen(report.evidence)),
         f"Command: {text(report.command)}",
     ]

@@ -11,6 +11,7 @@ from l2probe.judge.words import listing, seconds
 from l2probe.model import Finding, Report, Verdict
 from l2probe.report.checked import checked, summary
 from l2probe.report.layout import GAP, NARROWEST, grid, wrap
+from l2probe.report.notes import notes
 from l2probe.report.proofs import rows
 from l2probe.report.seen import CLAIMED, seen
 
@@ -26,6 +27,8 @@ def table(report: Report, *, color: bool, width: int, wide: bool) -> str:
     if report.findings:
         blocks.append("\n\n".join(findings(report, color=color, width=width, wide=wide)))
     blocks.append(open_questions(report, width))
+    if said := tuple(notes(report.evidence)):
+        blocks.append("\n".join(["NOTE", *(wrap(line, width, "- ") for line in said)]))
     if wide:
         blocks += evidence_tables(report, width)
     return "\n\n".join(filter(None, blocks)) + "\n"

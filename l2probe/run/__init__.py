@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from l2probe.errors import ClusterError, L2ProbeError
 from l2probe.model import Evidence, Flow, NeighbourReply, Trial, Vantage
 from l2probe.run import plan as plans
+from l2probe.run.admission import admitted, check_admission
 from l2probe.run.edges import Edges, InterruptedRunError, Live, Wire
 from l2probe.run.plan import Plan
 from l2probe.run.preflight import Ground, survey
@@ -41,6 +42,7 @@ def run(plan: Plan, edges: Edges) -> Ran:
     if ground.vantage.cluster_node is not None:
         # A node rewrites connections to a VIP before they reach the wire: nothing seen here would be proof.
         return Ran(evidence=_evidence(plan, ground, ()))
+    check_admission(plan, ground.vantage)
     try:
         evidence = _observe(plan, edges, ground)
     except L2ProbeError as error:
@@ -75,6 +77,7 @@ def _observe(plan: Plan, edges: Edges, ground: Ground) -> Evidence:
             _await_objects(plan, edges, ground, live)
         vips = tuple(vip for service in live.snapshot().services for vip in service.vips)
         standing = replace(ground, vantage=edges.vantage(vips, ground.nodes)) if vips else ground
+        check_admission(plan, standing.vantage, before=ground.vantage)
         if standing.vantage.interface != ground.vantage.interface:
             wire = _listen(stack, edges, standing.vantage)
         node_replies = sanity.result() if standing.vantage.interface == ground.vantage.interface else None
@@ -114,7 +117,7 @@ def _stage(
         plan=plan,
         ground=ground,
         live=live,
-        traffic=edges.traffic(bytes.fromhex(plan.workload.secret)),
+        traffic=edges.traffic(plan.workload),
         # Behind a router nobody on this segment could answer: silence would say nothing.
         wire=None if ground.vantage.on_link is False else wire,
         node_replies=mapped,
@@ -124,7 +127,7 @@ def _stage(
 def _create(plan: Plan, edges: Edges, ground: Ground) -> None:
     """Create everything in the namespace; Pods last, for they need the account."""
     edges.say("Creating Services and echo Pods.")
-    first = (*plans.shared_objects(plan), *_login(plan, ground), *plans.services(plan))
+    first = (*plans.shared_objects(plan), *_login(plan, ground), *plans.services(plan, admitted(plan, ground.vantage)))
     for batch in (first, tuple(plans.pods(plan, ground.nodes).values())):
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="create") as pool:
             for done in [pool.submit(edges.api.create, manifest) for manifest in batch]:
@@ -154,7 +157,8 @@ def _pod_hint(why: str) -> str:
     """Return what to do about the reason."""
     if "Image" in why:
         return (
-            "Name an image with python3 that the nodes can pull: --image, and --image-pull-secret if it needs a login."
+            "Name an image that the nodes can pull (with --echo script one with python3): --image, and "
+            "--image-pull-secret if it needs a login."
         )
     if "chedul" in why:
         return "Make room on a node, or pass --toleration or --node-selector."
@@ -180,6 +184,7 @@ def _evidence(
         flows=_flows(plan, ground, trials),
         required=plan.required,
         suites=tuple(suite.name for suite in plan.suites),
+        echo=plan.workload.dialect,
     )
 
 

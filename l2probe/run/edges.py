@@ -16,6 +16,7 @@ from l2probe.errors import L2ProbeError
 from l2probe.model import Claim, Cluster, Exchange, Ip, NeighbourReply, Node, Pod, Right, Service, Vantage
 from l2probe.observe.pull_secret import RegistryLogin
 from l2probe.observe.traffic import Request
+from l2probe.workload.manifests import Workload
 
 T = TypeVar("T")
 
@@ -157,8 +158,8 @@ class Edges:
     """The world of one run.
 
     `vantage`: route lookup for addresses (empty: by the nodes). `open_wire` raises WireError. `map_nodes`: replies with
-    nodes filled in from the nodes' own replies. `pull_secret`: the login in a Secret, by namespace and name. `now`:
-    Unix seconds. `pause`: sleep for so many seconds.
+    nodes filled in from the nodes' own replies. `pull_secret`: the login in a Secret, by namespace and name. `traffic`:
+    exchanges in the voice of what runs in the Pods. `now`: Unix seconds. `pause`: sleep for so many seconds.
     """
 
     api: Api
@@ -168,7 +169,7 @@ class Edges:
     map_nodes: Callable[
         [Sequence[NeighbourReply], Sequence[NeighbourReply], Sequence[Node]], tuple[NeighbourReply, ...]
     ]
-    traffic: Callable[[bytes], Traffic]
+    traffic: Callable[[Workload], Traffic]
     now: Callable[[], float]
     pause: Callable[[float], object]
     say: Say

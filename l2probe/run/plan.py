@@ -47,15 +47,16 @@ class Plan:
 
 
 def shared_objects(plan: Plan) -> tuple[Manifest, ...]:
-    """Return the objects that the Pods need, in no order: account, source, secret."""
+    """Return the objects that the Pods need, in no order: account, and of our script the source and the secret."""
     work = plan.workload
-    return (manifests.service_account(work), manifests.config_map(work), manifests.secret(work))
+    account = manifests.service_account(work)
+    return (account, manifests.config_map(work), manifests.secret(work)) if work.scripted else (account,)
 
 
-def services(plan: Plan) -> tuple[Manifest, ...]:
-    """Return one Service for each question."""
+def services(plan: Plan, admitted: Sequence[str] = ()) -> tuple[Manifest, ...]:
+    """Return one Service for each question; `admitted`: the only networks that may reach one that names none itself."""
     return tuple(
-        manifests.service(plan.workload, name, question.policy, question.families, question.source_ranges)
+        manifests.service(plan.workload, name, question.policy, question.families, question.source_ranges or admitted)
         for name, question in plan.questions
     )
 

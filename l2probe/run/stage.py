@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from l2probe.errors import ClusterError
 from l2probe.model import Backend, Claim, Exchange, Ip, NeighbourReply, NodeName, Pod, Service
@@ -60,8 +60,10 @@ class Stage:
         return self.mapped([reply for reply in self.wire.neighbours(vips) if reply.at >= since])
 
     def annotated(self, exchanges: Sequence[Exchange]) -> tuple[Exchange, ...]:
-        """Return the exchanges with what their frames showed."""
-        return self.wire.annotate(exchanges) if self.wire else tuple(exchanges)
+        """Return the exchanges with what their frames showed, and with the node of a Pod that does not say its own."""
+        nodes = {pod.name: pod.node for pod in self.live.snapshot().pods}
+        seen = self.wire.annotate(exchanges) if self.wire else exchanges
+        return tuple(replace(one, node=one.node or nodes.get(one.pod or "")) for one in seen)
 
     def ready_pods(self) -> tuple[Pod, ...]:
         """Return our Pods that can answer."""

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-from l2probe.model import NodeName, TrafficPolicy
+from l2probe.model import Dialect, NodeName, TrafficPolicy
+from l2probe.workload.dialects import POD_PORT, SERVERS, Server
 
 Manifest = Mapping[str, object]
 
@@ -21,9 +22,7 @@ POD_LABEL = "l2probe/pod"
 EXPIRES_ANNOTATION = "l2probe/expires"
 PROCESS_ANNOTATION = "l2probe/process"
 HOSTNAME_LABEL = "kubernetes.io/hostname"
-IMAGE = "python:3.13-alpine"
 SERVICE_PORT = 80
-POD_PORT = 8080
 OURS = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 """Label selector of everything that any run made."""
 
@@ -55,13 +54,19 @@ class PullSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What all objects of one run share. `secret` is hexadecimal, `expires` RFC 3339, `process` names its maker."""
+    """What all objects of one run share. `secret` is hexadecimal, `expires` RFC 3339, `process` names its maker.
+
+    `mark` ends the hostname of every Pod whose image holds no secret, so that what it says of itself shows whose it is.
+    `image` empty: the default of the dialect.
+    """
 
     run: str
     secret: str
     expires: str
     process: str = ""
-    image: str = IMAGE
+    dialect: Dialect = Dialect.SCRIPT
+    mark: str = ""
+    image: str = ""
     pull_secret: PullSecret | None = None
     node_selector: tuple[tuple[str, str], ...] = ()
     tolerations: tuple[Toleration, ...] = ()
@@ -70,6 +75,16 @@ class Workload:
     def namespace(self) -> str:
         """The one namespace that holds everything of the run."""
         return f"l2probe-{self.run}"
+
+    @property
+    def server(self) -> Server:
+        """What runs in the Pods."""
+        return SERVERS[self.dialect]
+
+    @property
+    def scripted(self) -> bool:
+        """Whether our own script runs in the Pods."""
+        return self.dialect is Dialect.SCRIPT
 
 
 def _metadata(workload: Workload, name: str, labels: Mapping[str, str] | None = None) -> dict[str, object]:
@@ -141,7 +156,7 @@ def pod(workload: Workload, name: str, hostname: str | None) -> Manifest:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_container(workload)],
-        "volumes": [{"name": "echo", "configMap": {"name": _NAME}}],
+        **_program_of_pod(workload, name),
         "tolerations": [_toleration(toleration) for toleration in workload.tolerations],
         "nodeSelector": {**dict(workload.node_selector), **({HOSTNAME_LABEL: hostname} if hostname else {})},
     }
@@ -150,6 +165,13 @@ def pod(workload: Workload, name: str, hostname: str | None) -> Manifest:
     if hostname is None:
         spec["affinity"] = _apart(workload)
     return {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(workload, name, {POD_LABEL: name}), "spec": spec}
+
+
+def _program_of_pod(workload: Workload, name: str) -> dict[str, object]:
+    """Return what the Pod needs for its program: the script's volume, or a hostname that shows whose Pod it is."""
+    if workload.scripted:
+        return {"volumes": [{"name": "echo", "configMap": {"name": _NAME}}]}
+    return {"hostname": f"{name}-{workload.mark}"}
 
 
 def _apart(workload: Workload) -> Manifest:
@@ -165,22 +187,21 @@ def _toleration(toleration: Toleration) -> Manifest:
 def _container(workload: Workload) -> Manifest:
     return {
         "name": "echo",
-        "image": workload.image,
+        "image": workload.image or workload.server.image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["python3", "/l2probe/echo.py"],
-        "env": [
-            {"name": "L2PROBE_SECRET", "valueFrom": {"secretKeyRef": {"name": _NAME, "key": "secret"}}},
-            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-            {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
-        ],
+        **_program(workload),
         "ports": [
-            {"name": "tcp", "containerPort": POD_PORT, "protocol": "TCP"},
-            {"name": "udp", "containerPort": POD_PORT, "protocol": "UDP"},
+            {"name": protocol.lower(), "containerPort": POD_PORT, "protocol": str(protocol)}
+            for protocol in workload.server.protocols
         ],
-        "readinessProbe": {"httpGet": {"path": "/healthz", "port": POD_PORT}, "periodSeconds": 1, "timeoutSeconds": 1},
+        "readinessProbe": {
+            "httpGet": {"path": workload.server.ready, "port": POD_PORT},
+            "periodSeconds": 1,
+            "timeoutSeconds": 1,
+        },
         "resources": {
             "requests": {"cpu": "10m", "memory": "24Mi"},
-            "limits": {"cpu": "500m", "memory": "96Mi"},
+            "limits": {"cpu": "500m", "memory": workload.server.memory},
         },
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -190,6 +211,20 @@ def _container(workload: Workload) -> Manifest:
             "capabilities": {"drop": ["ALL"]},
             "seccompProfile": {"type": "RuntimeDefault"},
         },
+    }
+
+
+def _program(workload: Workload) -> dict[str, object]:
+    """Return what the container starts. An image's own entry point is used; what it shall do stands in `args`."""
+    if not workload.scripted:
+        return {"args": list(workload.server.args)}
+    return {
+        "command": ["python3", "/l2probe/echo.py"],
+        "env": [
+            {"name": "L2PROBE_SECRET", "valueFrom": {"secretKeyRef": {"name": _NAME, "key": "secret"}}},
+            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+        ],
         "volumeMounts": [{"name": "echo", "mountPath": "/l2probe", "readOnly": True}],
     }
 
@@ -207,8 +242,8 @@ def service(
         "externalTrafficPolicy": str(policy),
         "selector": pod_selector(workload),
         "ports": [
-            {"name": protocol.lower(), "protocol": protocol, "port": SERVICE_PORT, "targetPort": POD_PORT}
-            for protocol in ("TCP", "UDP")
+            {"name": protocol.lower(), "protocol": str(protocol), "port": SERVICE_PORT, "targetPort": POD_PORT}
+            for protocol in workload.server.protocols
         ],
         **_families(families),
     }

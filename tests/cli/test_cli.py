@@ -194,6 +194,27 @@ def test_dry_run_prints_every_object_and_needs_no_cluster(monkeypatch: pytest.Mo
     assert pod["tolerations"] == [{"key": "t", "operator": "Equal", "value": "v", "effect": "NoExecute"}]
 
 
+def test_dry_run_of_an_image_says_what_it_exposes_and_what_is_not_shown() -> None:
+    """Agnhost's shell is no surprise, and the fence is named although its addresses are not known without a cluster."""
+    result = l2probe("run", "--dry-run", "--echo", "agnhost", "dsr")
+
+    assert result.exit_code == 0
+    assert "hostname: echo-1-" in result.stdout
+    assert "kind: Secret" not in result.stdout
+    assert result.stderr.startswith("warning: agnhost runs any command that is sent to /shell")
+    assert "Not shown: loadBalancerSourceRanges" in result.stderr
+
+
+def test_a_suite_of_which_nothing_can_be_asked_is_refused(tmp_path: Path) -> None:
+    """Whoami speaks no UDP: a suite that asks nothing else would prove nothing."""
+    suite = tmp_path / "udp.yaml"
+    suite.write_text("suite: udp\nabout: UDP only.\nquestions: [{name: q, policy: Cluster, protocols: [UDP]}]\n")
+    result = l2probe("run", "--dry-run", "--echo", "whoami", str(suite))
+
+    assert result.exit_code == 2
+    assert "Suite udp asks UDP only, which whoami does not speak." in result.stderr
+
+
 def test_dry_run_names_the_secret_that_it_would_copy() -> None:
     """Pods refer to the copy; its content is not read, so it is not shown, and stderr says so."""
     result = l2probe("run", "--dry-run", "--image-pull-secret", "team/registry")

@@ -12,6 +12,7 @@ from l2probe.errors import WireError
 from l2probe.model import Ip, Node, NodeName, Protocol
 from l2probe.observe.traffic import Request, Traffic
 from l2probe.observe.vantage import vantage
+from l2probe.observe.voices import Script
 from l2probe.observe.wire import open_wire
 from tests.observe import segment
 from tests.observe.segment import SECRET, Json, plain
@@ -55,7 +56,7 @@ def exchanges() -> Json:
     addresses = [Ip(vip) for _, vip, _, _ in wanted]
     with open_wire("near0") as wire, tempfile.TemporaryDirectory() as directory:
         wire.watch(addresses)
-        plain_exchanges = Traffic(SECRET).exchange(requests)
+        plain_exchanges = Traffic(Script(secret=SECRET)).exchange(requests)
         annotated = wire.annotate(plain_exchanges)
         path = Path(directory) / "kept.pcap"
         count = wire.save(path, [Ip(segment.SERVED)])

@@ -14,9 +14,11 @@ import pytest
 
 from l2probe.model import Exchange, Ip, Outcome, Protocol
 from l2probe.observe.traffic import Request, Traffic
+from l2probe.observe.voices import Script
 from l2probe.workload.echo import Echo, serve_connection
 
 SECRET = bytes(range(16))
+VOICE = Script(secret=SECRET)
 LOOPBACK = (Ip("127.0.0.1"), Ip("::1"))
 PROTOCOLS = (Protocol.TCP, Protocol.UDP)
 Serve = Callable[[socket.socket], None]
@@ -105,7 +107,7 @@ def stay(connection: socket.socket) -> None:
 def test_the_real_server_answers(protocol: Protocol, vip: Ip, size: int) -> None:
     """Client address, port, Pod, node, length and latency are those of this exchange."""
     with listening(protocol, vip, echo(protocol)) as port:
-        (seen,) = Traffic(SECRET).exchange([request(protocol, vip, port, payload_bytes=size)])
+        (seen,) = Traffic(VOICE).exchange([request(protocol, vip, port, payload_bytes=size)])
 
     assert (seen.outcome, seen.seen, seen.source, seen.pod, seen.node) == (
         Outcome.ANSWERED,
@@ -125,7 +127,7 @@ def test_a_closed_port_is_refused_by_rst_in_tcp_and_by_icmp_in_udp(vip: Ip) -> N
     with listening(Protocol.TCP, vip) as tcp_port, listening(Protocol.UDP, vip) as udp_port:
         pass
 
-    tcp, udp = Traffic(SECRET).exchange([request(Protocol.TCP, vip, tcp_port), request(Protocol.UDP, vip, udp_port)])
+    tcp, udp = Traffic(VOICE).exchange([request(Protocol.TCP, vip, tcp_port), request(Protocol.UDP, vip, udp_port)])
 
     assert (tcp.outcome, tcp.icmp) == (Outcome.REFUSED_RST, None)
     assert (udp.outcome, udp.icmp) == (Outcome.REFUSED_ICMP, (1, 4) if ":" in vip else (3, 3))
@@ -137,7 +139,7 @@ def test_silence_is_a_timeout(protocol: Protocol) -> None:
     """Nobody answers: the exchange takes its time and no longer."""
     with listening(protocol, LOOPBACK[0]) as port:
         began = time.monotonic()
-        (seen,) = Traffic(SECRET).exchange([request(protocol, LOOPBACK[0], port, timeout=0.2)])
+        (seen,) = Traffic(VOICE).exchange([request(protocol, LOOPBACK[0], port, timeout=0.2)])
 
     assert seen.outcome is Outcome.TIMEOUT
     assert 0.2 <= time.monotonic() - began < 1
@@ -170,7 +172,7 @@ def test_another_server_is_not_our_pod(case: str) -> None:
     """A complete answer that proves nothing is a wrong one; a part of one may be loss and accuses nobody."""
     serve, outcome, says = IMPOSTORS[case]
     with listening(Protocol.TCP, LOOPBACK[0], serve) as port:
-        (seen,) = Traffic(SECRET).exchange([request(Protocol.TCP, LOOPBACK[0], port, timeout=0.5)])
+        (seen,) = Traffic(VOICE).exchange([request(Protocol.TCP, LOOPBACK[0], port, timeout=0.5)])
 
     assert (seen.outcome, seen.pod, seen.seen) == (outcome, None, None)
     assert says in seen.detail
@@ -180,7 +182,7 @@ def test_another_server_is_not_our_pod(case: str) -> None:
 def test_a_server_with_another_secret_proves_nothing(protocol: Protocol) -> None:
     """Our own program of another run is not our Pod either: 404 in TCP, silence in UDP."""
     with listening(protocol, LOOPBACK[0], echo(protocol, b"another secret!!")) as port:
-        (seen,) = Traffic(SECRET).exchange([request(protocol, LOOPBACK[0], port, timeout=0.3)])
+        (seen,) = Traffic(VOICE).exchange([request(protocol, LOOPBACK[0], port, timeout=0.3)])
 
     assert seen.outcome is (Outcome.WRONG_ANSWER if protocol is Protocol.TCP else Outcome.TIMEOUT)
 
@@ -195,7 +197,7 @@ def test_a_right_datagram_after_a_wrong_one_counts() -> None:
             for answer in answers:
                 sock.sendto(answer or server.answer(body, peer[0], peer[1]) or b"", peer)
 
-    traffic = Traffic(SECRET)
+    traffic = Traffic(VOICE)
     with listening(Protocol.UDP, LOOPBACK[0], serve) as port:
         asked = [request(Protocol.UDP, LOOPBACK[0], port, timeout=0.3)]
         outcomes = [traffic.exchange(asked)[0].outcome for _ in range(2)]
@@ -206,7 +208,7 @@ def test_a_right_datagram_after_a_wrong_one_counts() -> None:
 def test_a_datagram_longer_than_the_mtu_is_not_fragmented() -> None:
     """It is not sent at all, and says why."""
     with listening(Protocol.UDP, LOOPBACK[0], echo(Protocol.UDP)) as port:
-        (seen,) = Traffic(SECRET).exchange([request(Protocol.UDP, LOOPBACK[0], port, payload_bytes=65_520)])
+        (seen,) = Traffic(VOICE).exchange([request(Protocol.UDP, LOOPBACK[0], port, payload_bytes=65_520)])
 
     assert (seen.outcome, seen.detail) == (Outcome.TIMEOUT, "message longer than the local MTU")
 
@@ -215,7 +217,7 @@ def test_dead_addresses_wait_side_by_side() -> None:
     """Thirty silent exchanges take the time of one."""
     with listening(Protocol.UDP, LOOPBACK[0]) as port:
         began = time.monotonic()
-        seen = Traffic(SECRET).exchange([request(Protocol.UDP, LOOPBACK[0], port, timeout=0.3)] * 30)
+        seen = Traffic(VOICE).exchange([request(Protocol.UDP, LOOPBACK[0], port, timeout=0.3)] * 30)
 
     assert {each.outcome for each in seen} == {Outcome.TIMEOUT}
     assert time.monotonic() - began < 2
@@ -227,7 +229,7 @@ def test_no_more_than_asked_run_at_once_and_the_order_is_kept() -> None:
     with listening(Protocol.UDP, LOOPBACK[0]) as port:
         began = time.monotonic()
         requests = [request(Protocol.UDP, LOOPBACK[0], port, payload_bytes=600 + n, timeout=0.1) for n in range(6)]
-        seen = Traffic(SECRET).exchange(requests, parallel=2)
+        seen = Traffic(VOICE).exchange(requests, parallel=2)
 
     assert 0.3 <= time.monotonic() - began < 2
     assert [each.payload_bytes for each in seen] == [600 + n for n in range(6)]
@@ -235,13 +237,13 @@ def test_no_more_than_asked_run_at_once_and_the_order_is_kept() -> None:
 
 def test_nothing_to_ask_is_nothing_seen() -> None:
     """No requests, no exchanges."""
-    assert Traffic(SECRET).exchange([]) == ()
-    assert Traffic(SECRET).knock([], seconds=0.05, gap=0.02) == ()
+    assert Traffic(VOICE).exchange([]) == ()
+    assert Traffic(VOICE).knock([], seconds=0.05, gap=0.02) == ()
 
 
 def test_an_address_of_no_use_is_a_value() -> None:
     """An address that no route leads to, or that cannot be connected to, ends as an outcome."""
-    seen = Traffic(SECRET).exchange(
+    seen = Traffic(VOICE).exchange(
         [request(protocol, Ip("255.255.255.255"), 80, timeout=0.2) for protocol in PROTOCOLS]
     )
 
@@ -252,7 +254,7 @@ def test_an_address_of_no_use_is_a_value() -> None:
 def test_what_is_longer_than_our_own_link_was_not_sent() -> None:
     """A datagram that no interface here can carry says nothing about the path."""
     long = replace(request(Protocol.UDP, LOOPBACK[0], 9, timeout=0.2), payload_bytes=65_700)
-    (seen,) = Traffic(SECRET).exchange([long])
+    (seen,) = Traffic(VOICE).exchange([long])
 
     assert (seen.outcome, seen.unsent) == (Outcome.TIMEOUT, True)
 
@@ -261,7 +263,7 @@ def test_knocking_overlaps() -> None:
     """A silent address is knocked at every gap although each attempt waits far longer, always from a new port."""
     with listening(Protocol.UDP, LOOPBACK[0]) as port:
         began = time.monotonic()
-        seen = Traffic(SECRET).knock([request(Protocol.UDP, LOOPBACK[0], port, timeout=0.4)], seconds=0.5, gap=0.05)
+        seen = Traffic(VOICE).knock([request(Protocol.UDP, LOOPBACK[0], port, timeout=0.4)], seconds=0.5, gap=0.05)
 
     assert len(seen) == 10
     assert len({each.source_port for each in seen}) == 10
@@ -286,7 +288,7 @@ def test_knocking_stops_when_enough_was_seen() -> None:
             request(Protocol.UDP, LOOPBACK[0], silent, timeout=30),
         ]
         began = time.monotonic()
-        seen = Traffic(SECRET).knock(requests, seconds=20, gap=0.02, stop=enough)
+        seen = Traffic(VOICE).knock(requests, seconds=20, gap=0.02, stop=enough)
 
     assert time.monotonic() - began < 5
     assert {each.outcome for each in seen} == {Outcome.REFUSED_RST}

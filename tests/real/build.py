@@ -49,6 +49,9 @@ PROGRAMS = (
 OPERATOR = Program(name="operator", module="cilium", package="github.com/cilium/cilium/operator")
 """Cilium's operator: its LB IPAM gives addresses without any agent. Only the tests of lb_ipam.py start it."""
 
+AGNHOST = Program(name="agnhost", module="agnhost")
+"""The netexec of Kubernetes' e2e image, for `l2probe run --echo agnhost`; only test_agnhost.py starts it."""
+
 
 def cache() -> Path:
     """Return where all that is built once is kept: L2PROBE_REAL_CACHE, else below XDG_CACHE_HOME or ~/.cache."""

@@ -110,8 +110,8 @@ def test_what_was_raised_shows_what_it_went_past() -> None:
 
 
 def test_a_consequence_names_what_explains_it() -> None:
-    """D03 is the foreign owner's doing."""
-    text = words(why(REPORTS["foreign-owner"].evidence, "D03"), 300)
+    """The wrong answers are the foreign owner's doing."""
+    text = words(why(REPORTS["foreign-owner"].evidence, "D10"), 300)
 
     assert "Raised as FAIL, and shown as a consequence of C03, which explains it: " in text
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from l2probe.model import NodeName, TrafficPolicy
+from l2probe.lab.api import podsecurity
+from l2probe.model import Dialect, NodeName, TrafficPolicy
 from l2probe.workload import manifests
+from l2probe.workload.dialects import SERVERS
 from l2probe.workload.manifests import Toleration, Workload
 
 WORK = Workload(
@@ -82,6 +85,40 @@ def test_pod_meets_pod_security_restricted() -> None:
     assert all(set(volume) <= {"name", "configMap"} for volume in spec["volumes"])
     assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
     assert all("hostPort" not in port for port in container["ports"])
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+def test_every_dialect_s_pod_passes_the_admission_of_restricted(dialect: Dialect) -> None:
+    """The rules of PodSecurity admission (as the lab's API server applies them) find nothing to refuse."""
+    spec = plain(manifests.pod(replace(WORK, dialect=dialect, mark="ab12"), "echo-1", "node-1"))["spec"]
+
+    assert podsecurity.verdict_of({"spec": spec}, "restricted") == ""
+
+
+@pytest.mark.parametrize("dialect", [Dialect.AGNHOST, Dialect.WHOAMI])
+def test_an_image_gets_no_secret_and_a_hostname_that_shows_whose_it_is(dialect: Dialect) -> None:
+    """Its own entry point with arguments; nothing of ours is mounted, for it would hold it for everybody."""
+    work = replace(WORK, dialect=dialect, mark="ab12", image="")
+    spec = plain(manifests.pod(work, "echo-1", "node-1"))["spec"]
+    (container,) = spec["containers"]
+
+    assert spec["hostname"] == "echo-1-ab12"
+    assert not {"command", "env", "volumeMounts"} & container.keys()
+    assert "volumes" not in spec
+    assert container["args"] == list(SERVERS[dialect].args)
+    assert container["image"] == SERVERS[dialect].image
+    assert container["readinessProbe"]["httpGet"]["path"] not in {"/healthz", "/readyz"}  # 412 until UDP is served
+    mirrored = plain(manifests.pod(replace(work, image="mirror/x:1"), "a", None))["spec"]
+    assert mirrored["containers"][0]["image"] == "mirror/x:1"
+
+
+def test_a_service_has_the_ports_that_the_image_speaks() -> None:
+    """Whoami knows no UDP: a UDP port would lead nowhere."""
+    work = replace(WORK, dialect=Dialect.WHOAMI)
+    spec = plain(manifests.service(work, "smoke-source", TrafficPolicy.CLUSTER, None, ("198.51.100.100/32",)))["spec"]
+
+    assert [port["protocol"] for port in spec["ports"]] == ["TCP"]
+    assert spec["loadBalancerSourceRanges"] == ["198.51.100.100/32"]
 
 
 def test_pod_is_gone_soon_and_ready_soon() -> None:

@@ -20,7 +20,7 @@ from l2probe.lab.controllers.logs import Log
 from l2probe.lab.controllers.objects import Obj, key_of, uid_of
 from l2probe.lab.controllers.pod_status import ContainerState, Ended
 from l2probe.lab.controllers.probes import Subject, probe, run_beside
-from l2probe.lab.controllers.volumes import Blocked, Launch, prepare
+from l2probe.lab.controllers.volumes import Blocked, Launch, hostname_of, prepare
 from l2probe.lab.driver import NodeDriver, PodLink, Process
 
 BACKOFF_SECONDS = 10.0
@@ -174,7 +174,10 @@ class Container:
         try:
             env = {"PATH": PATH, **launch.env}
             place, argv = self._place, launch.argv
-            spawned = place.node.spawn(argv, netns=place.link.netns, env=env, binds=launch.binds, output=writer)
+            name = hostname_of(self._pod)
+            spawned = place.node.spawn(
+                argv, netns=place.link.netns, env=env, binds=launch.binds, hostname=name, output=writer
+            )
             return await _whole(asyncio.ensure_future(spawned))
         finally:
             os.close(writer)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from l2probe.lab.controllers import images
 from l2probe.lab.controllers.client import NOT_FOUND, ApiError, Client
 from l2probe.lab.controllers.kinds import CONFIG_MAP, SECRET, Kind
 from l2probe.lab.controllers.objects import Key, Obj, annotations_of, labels_of
@@ -124,13 +125,18 @@ def expand(text: str, env: Mapping[str, str]) -> str:
     return _REFERENCE.sub(lambda match: env.get(match[1], match[0]), text)
 
 
+def hostname_of(pod: Obj) -> str:
+    """Return what a Pod takes for its host's name (core/v1 PodSpec.hostname): by default its own."""
+    return str(pod["spec"].get("hostname") or pod["metadata"]["name"])
+
+
 async def _environment(
     source: Source, pod: Obj, container: Obj, addresses: tuple[str, ...]
 ) -> dict[str, str] | Blocked:
     env = await _env_from(source, container)
     if isinstance(env, Blocked):
         return env
-    env["HOSTNAME"] = pod["metadata"]["name"]
+    env["HOSTNAME"] = hostname_of(pod)
     for entry in container.get("env") or ():
         value_from = entry.get("valueFrom")
         if value_from is None:
@@ -201,5 +207,6 @@ async def prepare(client: Client, pod: Obj, container: Obj, addresses: tuple[str
     env = await _environment(source, pod, container, addresses)
     if isinstance(env, Blocked):
         return env
-    words = (*(container.get("command") or ()), *(container.get("args") or ())) or DEFAULT_COMMAND
+    command = container.get("command") or images.entry_point(str(container["image"]))
+    words = (*command, *(container.get("args") or ())) or DEFAULT_COMMAND
     return Launch(argv=tuple(expand(word, env) for word in words), env=env, binds=binds)

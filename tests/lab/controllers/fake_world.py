@@ -97,6 +97,7 @@ class FakeNode:
         netns: int,
         env: Mapping[str, str],
         binds: Sequence[tuple[str, str]] = (),
+        hostname: str = "",
         output: int | None = None,
     ) -> FakeProcess:
         """See the driver."""
