@@ -38,6 +38,7 @@ WITHIN = (
 COMMANDS: Mapping[str, tuple[Triple, ...]] = {
     "run": (*NEEDED, *WANTED, *DESCRIBES, *(right for claims in CLAIMS.values() for right in claims)),
     "diagnose": (*DESCRIBES, ("get", "services", ""), ("list", "events", "")),
+    "audit": (*DESCRIBES, ("list", "events", "")),
     "cleanup": (
         ("list", "namespaces", ""),
         ("get", "namespaces", ""),
@@ -46,7 +47,7 @@ COMMANDS: Mapping[str, tuple[Triple, ...]] = {
     ),
 }
 """What each command may do anywhere: the namespace of a run has no name before the run."""
-_READS_NAMESPACES = frozenset({"run", "diagnose"})
+_READS_NAMESPACES = frozenset({"run", "diagnose", "audit"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

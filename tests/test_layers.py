@@ -25,10 +25,11 @@ ALLOWED = {
     "run": {"model", "errors", "judge", "suites", "workload", "announcers", "observe"},
     "diagnose": {"model", "errors", "judge", "announcers", "observe"},
     "why": {"model", "errors", "judge"},
+    "audit": {"model", "errors", "judge", "announcers", "observe", "diagnose"},
     "diff": {"model", "errors", "judge"},
     "rights": {"model", "errors", "announcers", "run"},
     "cli": {"model", "errors", "judge", "suites", "workload", "report", "observe", "lab"}
-    | {"run", "diagnose", "diff", "rights", "why"},
+    | {"run", "diagnose", "audit", "diff", "rights", "why"},
 }
 
 # Each foreign library is imported here and nowhere else.

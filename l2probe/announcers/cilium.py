@@ -37,6 +37,7 @@ SETTINGS = (
     "enable-ipv4",
     "enable-ipv6",
     "enable-lb-ipam",
+    "enable-bgp-control-plane",
     "default-lb-service-ipam",
     "service-no-backend-response",
     "enable-no-service-endpoints-routable",

@@ -31,6 +31,7 @@ PLUGIN_PREFIX = "kubectl-"
 COMMANDS = {
     "run": "Prove announcer, reachability, client address and policy Local.",
     "diagnose": "Find out what is wrong with existing Services; changes nothing.",
+    "audit": "Look over every LoadBalancer Service; changes nothing.",
     "judge": "Judge the evidence in saved JSON reports again, offline.",
     "diff": "Show what changed between two saved reports.",
     "explain": "Explain a finding: symptom, cause, evidence, fix.",

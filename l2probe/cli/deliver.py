@@ -10,6 +10,7 @@ import click
 
 from l2probe.cli import COULD_NOT_TELL, GITHUB, terminal
 from l2probe.errors import UsageError
+from l2probe.judge import on_wire
 from l2probe.model import Report, Verdict
 from l2probe.report import render
 from l2probe.report.junit import junit
@@ -83,7 +84,12 @@ def annotate(report: Report) -> None:
 
 
 def exit_code(report: Report, *, strict: bool) -> int:
-    """Return 0 proven good, 1 proven broken (or warned, when strict), 2 could not tell."""
+    """Return 0 proven good, 1 proven broken (or warned, when strict), 2 could not tell.
+
+    An audit that did not ask on the wire proves nothing good: of it 0 means that nothing is foreseen to be broken.
+    """
     if strict and report.verdict is Verdict.WARN:
         return 1
+    if report.verdict is Verdict.UNKNOWN and not on_wire(report.evidence):
+        return 0
     return EXIT_CODES[report.verdict]

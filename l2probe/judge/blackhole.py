@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from l2probe.judge.case import Case, cases, exchanges
+from l2probe.judge.case import Case, cases, exchanges, once
 from l2probe.judge.finding import about, finding
 from l2probe.judge.local import flows_by_outcome, local_policy, off_trials
 from l2probe.judge.selection import eligible_nodes, unmet_terms
 from l2probe.judge.versions import CILIUM, FOLLOWS_LOCAL, is_cilium_before, names, version
 from l2probe.judge.words import count, listing, outcomes, seconds
 from l2probe.model import (
+    AnnouncementPolicy,
     Cluster,
     Evidence,
     Exchange,
@@ -107,10 +108,15 @@ def uncovered(cluster: Cluster, service: Service) -> tuple[NodeName, ...]:
 
 def may_announce(cluster: Cluster, service: Service) -> tuple[NodeName, ...]:
     """Return the Ready nodes that some policy lets announce this Service; all of them where policies were not read."""
+    policies = cluster.policies
+    return _allowed(cluster, policies and tuple(p for p in policies if not unmet_terms(p, service, cluster)))
+
+
+@once
+def _allowed(cluster: Cluster, chosen: tuple[AnnouncementPolicy, ...] | None) -> tuple[NodeName, ...]:
     ready = [node.name for node in cluster.nodes or () if node.ready]
-    if cluster.policies is None:
+    if chosen is None:
         return tuple(ready)
-    chosen = [policy for policy in cluster.policies if not unmet_terms(policy, service, cluster)]
     allowed = {node.name for policy in chosen for node in eligible_nodes(policy, cluster)}
     return tuple(name for name in ready if name in allowed)
 

@@ -28,24 +28,25 @@ from l2probe.model import (
 )
 
 P = ParamSpec("P")
+S = TypeVar("S")
 T = TypeVar("T")
 
 
-def once(look: Callable[Concatenate[Evidence, P], T]) -> Callable[Concatenate[Evidence, P], T]:
-    """Remember what a pure function said of the Evidence it was asked about last, with the same arguments.
+def once(look: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
+    """Remember what a pure function said of the Evidence (or Cluster) it was asked about last, by its other arguments.
 
     Forty rules ask the same of one Evidence; told apart by identity, for comparing thousands of Services costs as much.
     """
-    last: list[tuple[Evidence, dict[Hashable, T]]] = []
+    last: list[tuple[S, dict[Hashable, T]]] = []
 
     @wraps(look)
-    def remembered(evidence: Evidence, /, *args: P.args, **named: P.kwargs) -> T:
+    def remembered(asked: S, /, *args: P.args, **named: P.kwargs) -> T:
         held = last[0] if last else None
-        if held is None or held[0] is not evidence:
-            last[:] = [held := (evidence, {})]
+        if held is None or held[0] is not asked:
+            last[:] = [held := (asked, {})]
         key = (args, tuple(named.items()))
         if key not in held[1]:
-            held[1][key] = look(evidence, *args, **named)
+            held[1][key] = look(asked, *args, **named)
         return held[1][key]
 
     return remembered

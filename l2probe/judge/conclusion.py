@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from l2probe import __version__
 from l2probe.judge.capabilities import FULL_BYTES, passed_full_size, told
 from l2probe.judge.capabilities import capabilities as conclude_capabilities
-from l2probe.judge.case import answered, cases, promised_trials, refused_here
+from l2probe.judge.case import answered, cases, once, promised_trials, refused_here
 from l2probe.judge.existing import unknown
 from l2probe.judge.finding import Rule
 from l2probe.judge.local import off_trials
-from l2probe.judge.order import SEVERITY, arrange
+from l2probe.judge.notes import notes
+from l2probe.judge.order import SEVERITY, arrange, mark, position, service_of
+from l2probe.judge.ownership import holder_gone
+from l2probe.judge.prediction import AUDIT, PREDICTIONS, on_wire
 from l2probe.judge.table import API_RULES, WIRE_RULES
 from l2probe.judge.words import listing, per_flow
 from l2probe.model import (
@@ -33,7 +36,8 @@ from l2probe.model import (
 
 SCHEMA = "l2probe/report/v1"
 DIAGNOSE = "diagnose"
-"""The command that looks at Services of the user's."""
+EXISTING = (DIAGNOSE, AUDIT)
+"""The commands that look at Services of the user's."""
 
 REQUIRED_BY = {
     "reachable": ("D12",),
@@ -49,13 +53,31 @@ def judge(evidence: Evidence) -> tuple[Finding, ...]:
 
     Never raises on any Evidence; finds nothing where nothing was seen.
     """
-    found = (graded(one, evidence.required) for rule in rules_for(evidence) for one in rule(evidence))
-    return arrange(found, apart=evidence.command == DIAGNOSE)
+    return arrange(found(evidence), apart=evidence.command in EXISTING)
+
+
+@once
+def found(evidence: Evidence) -> tuple[Finding, ...]:
+    """Return what each rule found, in no order."""
+    return tuple(graded(one, evidence.required) for rule in rules_for(evidence) for one in rule(evidence))
 
 
 def rules_for(evidence: Evidence) -> tuple[Rule, ...]:
-    """Return the rules that may be asked: on a cluster node none about the wire."""
-    return API_RULES if evidence.vantage.cluster_node is not None else (*API_RULES, *WIRE_RULES)
+    """Return the rules that can say something true: none about frames where nobody listened, or on a cluster node."""
+    foretell = PREDICTIONS if evidence.command == AUDIT else ()
+    if not on_wire(evidence):
+        return (*API_RULES, holder_gone, *foretell)
+    return (*API_RULES, *(() if evidence.vantage.cluster_node is not None else WIRE_RULES), *foretell)
+
+
+@once
+def by_service(evidence: Evidence) -> Mapping[tuple[str, str], tuple[Finding, ...]]:
+    """Return the findings about each Service of the user's, unmerged, the causes first, each by severity and rank."""
+    each: dict[tuple[str, str], list[Finding]] = {}
+    for one in mark(found(evidence)):
+        if (service := service_of(one)) is not None:
+            each.setdefault(service, []).append(one)
+    return {service: tuple(sorted(some, key=lambda one: position(one, some))) for service, some in each.items()}
 
 
 def graded(found: Finding, required: tuple[str, ...]) -> Finding:
@@ -71,8 +93,10 @@ def verdict(evidence: Evidence, capabilities: Capabilities, findings: tuple[Find
 
     Never PASS unproven.
     """
+    causes = [found.verdict for found in findings if found.consequence_of is None]
+    if not on_wire(evidence):  # predictions prove nothing good, and what they foresee is worth more than that
+        return max(causes, key=SEVERITY.index, default=Verdict.UNKNOWN)
     open_questions = Verdict.UNKNOWN if tuple(unproven(evidence, capabilities, findings)) else Verdict.PASS
-    causes = (found.verdict for found in findings if found.consequence_of is None)
     return max((open_questions, *causes), key=SEVERITY.index)
 
 
@@ -81,9 +105,9 @@ def unproven(evidence: Evidence, capabilities: Capabilities, findings: tuple[Fin
 
     An address that is missing or silent answers nothing else, and its finding says so: then nothing is added.
     """
-    if any(found.code[0] in "AB" and found.verdict is Verdict.FAIL for found in findings):
+    if not on_wire(evidence) or any(found.code[0] in "AB" and found.verdict is Verdict.FAIL for found in findings):
         return
-    if evidence.command == DIAGNOSE:
+    if evidence.command in EXISTING:
         said = tuple(unknown(evidence, findings))
         yield from said or unexplained(evidence, capabilities, findings)
         return
@@ -210,4 +234,5 @@ def conclude(evidence: Evidence, *, started: str, duration_seconds: float, comma
         capabilities=able,
         findings=found,
         evidence=evidence,
+        notes=tuple(notes(evidence)) if evidence.command == AUDIT else (),
     )

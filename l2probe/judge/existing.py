@@ -87,7 +87,8 @@ def next_gaps(case: Case) -> tuple[NodeName, ...]:
 def blackhole_next(case: Case, trial: Trial, gaps: tuple[NodeName, ...]) -> Finding:
     """Return D01 as a prediction: it works now, until another node announces."""
     cluster = case.evidence.cluster
-    now = f"announced by {trial.announcer}, which has one" if trial.announcer else "whose announcer was not seen"
+    word = "announced" if trial.replies else "claimed"
+    now = f"{word} by {trial.announcer}, which has one" if trial.announcer else "whose announcer was not seen"
     return finding(
         "D01",
         Verdict.WARN,

@@ -11,6 +11,8 @@ from l2probe.judge.words import listing
 from l2probe.model import Finding, Subject, Verdict
 
 SEVERITY = (Verdict.PASS, Verdict.WARN, Verdict.UNKNOWN, Verdict.FAIL)
+PREDICTED = "Predicted from the API"
+"""How the basis of a finding begins that nobody saw happen."""
 SAID = 16
 """Observations that one finding shows before the rest becomes a number."""
 
@@ -62,13 +64,17 @@ def arrange(findings: Iterable[Finding], *, apart: bool = False) -> tuple[Findin
     `apart`: the Services have nothing in common, so what is wrong with one explains nothing about another.
     """
     if apart:
-        each = list(findings)
-        near = neighbourhoods(each)
-        marked = merge(replace(one, consequence_of=cause_of(one, near[service_of(one)])) for one in each)
+        marked = merge(mark(list(findings)))
     else:
         merged = merge(findings)
         marked = [replace(found, consequence_of=cause_of(found, merged)) for found in merged]
     return tuple(sorted(marked, key=lambda found: position(found, marked)))
+
+
+def mark(each: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Mark as consequences what another finding about the same Service, or about more than one, explains."""
+    near = neighbourhoods(each)
+    return tuple(replace(one, consequence_of=cause_of(one, near[service_of(one)])) for one in each)
 
 
 def merge(findings: Iterable[Finding]) -> list[Finding]:
@@ -105,7 +111,8 @@ def joined(group: list[Finding]) -> Finding:
     if len(lines) > SAID:
         lines = [*lines[:SAID], f"{len(lines) - SAID} more observations like these."]
     others = [words(found.subject) for found in group[1:] if words(found.subject) != words(first.subject)]
-    also = f" The same was seen of {listing(others)}." if others else ""
+    predicted = any(line.startswith(PREDICTED) for line in lines)
+    also = f" The same {'is predicted' if predicted else 'was seen'} of {listing(others)}." if others else ""
     subjects = [found.subject for found in group]
     return replace(
         first,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from l2probe.judge.case import in_network
+from l2probe.judge.case import in_network, once
 from l2probe.model import AnnouncementPolicy, Cluster, Node, Requirement, Service
 
 OPERATORS: Mapping[str, Callable[[Requirement, Mapping[str, str]], bool]] = {
@@ -38,10 +38,15 @@ def term_words(term: Requirement) -> str:
 
 def eligible_nodes(policy: AnnouncementPolicy, cluster: Cluster) -> tuple[Node, ...]:
     """Return the Ready nodes that the policy's node selector matches."""
+    return _selected(cluster, policy.node_selector)
+
+
+@once
+def _selected(cluster: Cluster, terms: tuple[Requirement, ...] | None) -> tuple[Node, ...]:
     return tuple(
         node
         for node in cluster.nodes or ()
-        if node.ready and all(matches(term, dict(node.labels)) for term in policy.node_selector or ())
+        if node.ready and all(matches(term, dict(node.labels)) for term in terms or ())
     )
 
 

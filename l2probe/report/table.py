@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from l2probe.judge import CODES, DIAGNOSE, unproven
+from l2probe.judge import AUDIT, CODES, DIAGNOSE, EXISTING, on_wire, unproven
 from l2probe.judge.existing import besides
 from l2probe.judge.finding import whom
+from l2probe.judge.order import PREDICTED
 from l2probe.judge.words import listing, seconds
-from l2probe.model import Finding, Report, Verdict
+from l2probe.model import Evidence, Finding, Report, Verdict
 from l2probe.report.checked import checked, summary
+from l2probe.report.inventory import inventory, totals, unfinished
 from l2probe.report.layout import GAP, NARROWEST, grid, wrap
 from l2probe.report.notes import notes
 from l2probe.report.proofs import rows
 from l2probe.report.seen import CLAIMED, seen
 
 COLORS = {Verdict.PASS: "32", Verdict.WARN: "33", Verdict.UNKNOWN: "35", Verdict.FAIL: "31"}
+MOST_OPEN = 10
+"""Open questions of an audit that are printed."""
 
 
 def table(report: Report, *, color: bool, width: int, wide: bool) -> str:
@@ -23,6 +27,8 @@ def table(report: Report, *, color: bool, width: int, wide: bool) -> str:
     width = max(width, NARROWEST)
     if report.evidence.command == DIAGNOSE:
         return diagnosis(report, color=color, width=width, wide=wide)
+    if report.evidence.command == AUDIT:
+        return audit(report, color=color, width=width, wide=wide)
     blocks = [headline(report, color=color, width=width), capability_table(report, width)]
     if report.findings:
         blocks.append("\n\n".join(findings(report, color=color, width=width, wide=wide)))
@@ -48,6 +54,32 @@ def diagnosis(report: Report, *, color: bool, width: int, wide: bool) -> str:
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
+def audit(report: Report, *, color: bool, width: int, wide: bool) -> str:
+    """Return every Service in one table, then the findings, what else is worth knowing, and what stayed open."""
+    blocks = [headline(report, color=color, width=width), services(report.evidence, color=color)]
+    if report.findings:
+        blocks.append("\n\n".join(findings(report, color=color, width=width, wide=wide)))
+    still_open = unfinished(unproven(report.evidence, report.capabilities, report.findings), MOST_OPEN)
+    for title, lines in (("WORTH KNOWING", report.notes), ("NOT KNOWN FROM HERE", still_open)):
+        if lines:
+            blocks.append("\n".join([title, *(wrap(line, width, "- ") for line in lines)]))
+    if wide:
+        blocks += evidence_tables(report, width)
+    return "\n\n".join(filter(None, blocks)) + "\n"
+
+
+def services(evidence: Evidence, *, color: bool) -> str:
+    """Return the table of all Services, each line with its verdict's colour."""
+    shown = inventory(evidence)
+    head, *lines = grid([word.upper() for word in shown.head], shown.lines, (None,) * len(shown.head)).splitlines()
+    words = {verdict.upper(): verdict for verdict in Verdict}
+    painted = []
+    for line, cells in zip(lines, shown.lines, strict=True):
+        verdict = words.get(cells[0])
+        painted.append(paint(cells[0], verdict, color=color) + line[len(cells[0]) :] if verdict else line)
+    return "\n".join([head, *painted])
+
+
 def paint(text: str, verdict: Verdict, *, color: bool) -> str:
     """Return the text in the verdict's colour, bold."""
     return f"\x1b[1;{COLORS[verdict]}m{text}\x1b[0m" if color else text
@@ -65,11 +97,18 @@ def sentence(report: Report) -> str:
     causes = [found for found in report.findings if found.consequence_of is None]
     leading = [found for found in causes if found.verdict is report.verdict]
     if leading:
-        titles = [f"{CODES[found.code].title} ({found.code})" for found in leading]
+        titles = [f"{CODES[found.code].title} ({found.code}{foretold(found)})" for found in leading]
         return f"{'; '.join(titles[:3])}{f'; and {len(titles) - 3} more' if len(titles) > 3 else ''}."  # noqa: PLR2004 - three are a sentence
+    if not on_wire(report.evidence):
+        return f"Nothing is predicted to go wrong ({totals(report.evidence)}); only the wire proves it (--on-wire)."
     if report.verdict is Verdict.UNKNOWN:
         return next(iter(unproven(report.evidence, report.capabilities, report.findings)), "Nothing was proven.")
-    return summary(report) if report.evidence.command == DIAGNOSE else "All that was asked is proven."
+    return summary(report) if report.evidence.command in EXISTING else "All that was asked is proven."
+
+
+def foretold(found: Finding) -> str:
+    """Return that a finding is a prediction; "" for what was seen."""
+    return ", predicted" if any(line.startswith(PREDICTED) for line in found.because) else ""
 
 
 def setting(report: Report) -> str:
@@ -83,6 +122,8 @@ def setting(report: Report) -> str:
         f"Kubernetes {cluster.server_version}" if cluster.server_version else "",
         f"{implementation}{mode}" if implementation else "",
         f"from {vantage.interface} {listing(vantage.addresses[:2])}".strip() if vantage.interface else "",
+        "" if on_wire(report.evidence) else "from the API alone",
+        totals(report.evidence) if report.evidence.command == AUDIT else "",
         seconds(report.duration_seconds),
     )
     return " · ".join(filter(None, parts))

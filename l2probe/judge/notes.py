@@ -1,0 +1,59 @@
+"""What an audit sees that is no fault and has no code: remnants, a node that carries everything, what was left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from l2probe.judge.case import cases, claims, ready_nodes
+from l2probe.judge.prediction import announced_by_bgp, lives
+from l2probe.judge.versions import names
+from l2probe.judge.words import count, listing
+from l2probe.model import Evidence
+
+MANY = 4
+"""Services from which on one node that holds them all is worth a word."""
+NAMED = 10
+
+
+def notes(evidence: Evidence) -> Iterator[str]:
+    """Yield each note as one sentence or two."""
+    for note in (strays, one_for_all, hostnames, by_bgp):
+        yield from note(evidence)
+
+
+def strays(evidence: Evidence) -> Iterator[str]:
+    """Claims about Services that do not exist: each is renewed, and costs requests, for nothing."""
+    found = evidence.cluster.stray_claims or ()
+    if found:
+        said = listing((f"{one.source} ({one.holder or 'no holder'})" for one in found), limit=NAMED)
+        word = names(evidence.cluster).claim
+        yield (
+            f"{count(len(found), word)} without a LoadBalancer Service: {said}. Delete what nobody renews; what is "
+            "renewed belongs to an agent that did not notice the deletion: restart it."
+        )
+
+
+def one_for_all(evidence: Evidence) -> Iterator[str]:
+    """One node that holds every announcement: its end is everybody's."""
+    holders = Counter(history[-1].holder for case in cases(evidence) if lives(case) and (history := claims(case)))
+    nodes = len(ready_nodes(evidence))
+    if len(holders) == 1 and nodes > 1 and (number := holders.total()) >= MANY:
+        yield (
+            f"{listing(str(one) for one in holders)} holds all {number} announcements, of {count(nodes, 'Ready node')}:"
+            " when it fails all move at once, and all traffic enters through it."
+        )
+
+
+def hostnames(evidence: Evidence) -> Iterator[str]:
+    """Services that are reached by a name."""
+    found = [case for case in cases(evidence) if case.service.hostnames and not case.service.vips]
+    if found:
+        said = listing((f"{case.name} ({listing(case.service.hostnames)})" for case in found), limit=NAMED)
+        yield f"Reached by a name and not by an address, so nothing about them was looked at: {said}."
+
+
+def by_bgp(evidence: Evidence) -> Iterator[str]:
+    """Clusters that announce on layer 3."""
+    if announced_by_bgp(evidence.cluster):
+        yield "BGP is on and L2 announcements are off: whether the addresses are announced by BGP was not looked at."
