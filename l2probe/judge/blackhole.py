@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import filterfalse
 
 from l2probe.judge.case import Case, cases, exchanges, once
 from l2probe.judge.finding import about, finding
@@ -103,7 +104,7 @@ def uncovered(cluster: Cluster, service: Service) -> tuple[NodeName, ...]:
     if service.backends is None:
         return ()
     covered = {backend.node for backend in service.backends if backend.ready}
-    return tuple(name for name in may_announce(cluster, service) if name not in covered)
+    return tuple(filterfalse(covered.__contains__, may_announce(cluster, service)))
 
 
 def may_announce(cluster: Cluster, service: Service) -> tuple[NodeName, ...]:

@@ -45,7 +45,8 @@ FULL_BYTES = {Flow.UDP4: 1472, Flow.UDP6: 1452}
 
 def capabilities(evidence: Evidence) -> Capabilities:
     """Return what the evidence proves. A host that is a cluster node proves nothing about a VIP."""
-    seen = () if evidence.vantage.cluster_node is not None else cases(evidence)
+    every = () if evidence.vantage.cluster_node is not None else cases(evidence)
+    seen = tuple(case for case in every if any(trial.replies or trial.exchanges for trial in case.trials))
     reachable = per_flow(lambda flow: is_reachable(seen, flow))
     return Capabilities(
         announced_by=announced_by(seen),

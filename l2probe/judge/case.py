@@ -138,6 +138,8 @@ def claims(case: Case) -> tuple[Claim, ...] | None:
     looked = [trial.claims for trial in case.trials if trial.claims is not None]
     if not looked:
         return None
+    if len(looked) == 1 and len(looked[0]) < 2:  # noqa: PLR2004 - nothing to sort, as of most Services of an audit
+        return looked[0]
     unique = dict.fromkeys(claim for history in looked for claim in history)
     return tuple(sorted(unique, key=lambda claim: claim.read_at))
 

@@ -29,6 +29,7 @@ BGP_CLASS = "io.cilium/bgp-control-plane"
 """Services of this class are announced by BGP; nobody answers ARP for them (Cilium LB IPAM documentation)."""
 
 
+@once
 def on_wire(evidence: Evidence) -> bool:
     """Whether anybody looked at the network; an audit does so on request only."""
     tried = any(trial.exchanges is not None for trial in evidence.trials)
@@ -41,18 +42,22 @@ def unseen(case: Case) -> tuple[Ip, ...]:
     return tuple(vip for vip in vips(case) if vip not in arrived and not silent(case, vip) and not owners(case, vip))
 
 
-def foreseen(evidence: Evidence) -> Iterator[tuple[Case, tuple[Ip, ...]]]:
-    """Yield each existing Service with the addresses that only the API tells of."""
-    for case in cases(evidence):
-        if not any(trial.own for trial in case.trials) and (addresses := unseen(case)):
-            yield case, addresses
+@once
+def foreseen(evidence: Evidence) -> tuple[tuple[Case, tuple[Ip, ...]], ...]:
+    """Return each existing Service with the addresses that only the API tells of."""
+    look = unseen if on_wire(evidence) else vips
+    existing = (case for case in cases(evidence) if not any(trial.own for trial in case.trials))
+    return tuple((case, addresses) for case in existing if (addresses := look(case)))
 
 
-def unannounced(evidence: Evidence) -> Iterator[tuple[Case, tuple[Ip, ...]]]:
-    """Yield those that somebody should announce on layer 2, and of whom no live claim says that somebody does."""
-    for case, addresses in foreseen(evidence):
-        if case.service.load_balancer_class != BGP_CLASS and has_ready_backend(case) is not False and not lives(case):
-            yield case, addresses
+@once
+def unannounced(evidence: Evidence) -> tuple[tuple[Case, tuple[Ip, ...]], ...]:
+    """Return those that somebody should announce on layer 2, and of whom no live claim says that somebody does."""
+    return tuple(
+        (case, addresses)
+        for case, addresses in foreseen(evidence)
+        if not lives(case) and case.service.load_balancer_class != BGP_CLASS and has_ready_backend(case) is not False
+    )
 
 
 def announced_by_bgp(cluster: Cluster) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -29,6 +30,7 @@ from l2probe.observe.refusals import one_line
 LOAD_BALANCER = "LoadBalancer"
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 BLOCKING_EFFECTS = frozenset({"NoSchedule", "NoExecute"})
+PROTOCOLS = {protocol.value: protocol for protocol in Protocol}
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -39,10 +41,20 @@ def pairs(mapping: Mapping[str, str] | None) -> Pairs:
 
 def ip(text: str | None) -> Ip | None:
     """Return an address in canonical form; None for what is no address."""
+    if text and _is_v4(text):
+        return Ip(text)
     try:
         return Ip(str(ipaddress.ip_address(text or "")))
     except ValueError:
         return None
+
+
+def _is_v4(text: str) -> bool:
+    """Whether this is a dotted quad, which has one form only; thousands are told apart in no time (inet_pton(3))."""
+    try:
+        return bool(socket.inet_pton(socket.AF_INET, text))
+    except (OSError, ValueError):
+        return False
 
 
 def ips(texts: Iterable[str | None]) -> tuple[Ip, ...]:
@@ -104,8 +116,8 @@ def service(item: objects.ServiceObject, backends: tuple[Backend, ...] | None) -
 def ports(parts: Sequence[objects.ServicePort]) -> Iterable[Port]:
     """Yield the TCP and UDP ports; SCTP is not probed."""
     for part in parts:
-        if part.protocol in set(Protocol):
-            yield Port(protocol=Protocol(part.protocol), port=part.port, name=part.name)
+        if part.protocol in PROTOCOLS:
+            yield Port(protocol=PROTOCOLS[part.protocol], port=part.port, name=part.name)
 
 
 def backends(slices: Iterable[objects.SliceObject]) -> Mapping[tuple[str, str], tuple[Backend, ...]]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from l2probe.judge.case import Case, answered, cases, claims, vips
+from l2probe.judge.case import Case, answered, cases, claims, once, vips
 from l2probe.judge.conclusion import by_service
 from l2probe.judge.existing import connects
 from l2probe.judge.order import SEVERITY
@@ -50,13 +50,14 @@ def inventory(evidence: Evidence) -> Shown:
     return Shown(title="Services", head=head, lines=tuple(lines))
 
 
-def lines_of(evidence: Evidence) -> list[Line]:
+@once
+def lines_of(evidence: Evidence) -> tuple[Line, ...]:
     """Return every Service, the worst first."""
     found, wired = by_service(evidence), on_wire(evidence)
     each = (
         line_of(case, found.get((case.service.namespace, case.service.name), ()), wired) for case in cases(evidence)
     )
-    return sorted(each, key=lambda line: line.order)
+    return tuple(sorted(each, key=lambda line: line.order))
 
 
 def line_of(case: Case, findings: tuple[Finding, ...], wired: bool) -> Line:  # noqa: FBT001 - internal
