@@ -106,11 +106,11 @@ class Capture:
                 f"A frame could not be sent on {self.interface}: {error.strerror}.", "Check that the interface is up."
             ) from error
 
-    def frames(self) -> Iterator[Frame]:
-        """Yield what has arrived; never waits. Raises WireError when the interface is gone."""
+    def frames(self, most_bytes: int = bpf.SNAP_BYTES) -> Iterator[Frame]:
+        """Yield what has arrived, cut at `most_bytes`; never waits. Raises WireError when the interface is gone."""
         while True:
             try:
-                data, ancillary, _, address = self._socket.recvmsg(bpf.SNAP_BYTES, 128)
+                data, ancillary, _, address = self._socket.recvmsg(most_bytes, 128)
             except BlockingIOError:
                 return
             except OSError as error:

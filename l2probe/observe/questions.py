@@ -9,6 +9,7 @@ import ipaddress
 import socket
 import struct
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from l2probe.model import Ip, Mac
 from l2probe.observe.netlink import Address
@@ -33,8 +34,14 @@ def packed_ip(address: Ip) -> bytes:
 
 def who_has(mac: Mac, source: Ip, address: Ip) -> bytes:
     """Return a broadcast ARP question for an address; source 0.0.0.0 makes it a probe that claims nothing."""
+    return _asking(mac, source) + socket.inet_aton(address)
+
+
+@cache
+def _asking(mac: Mac, source: Ip) -> bytes:
+    """Return all of an ARP question but the address: what thousands of them share."""
     ours = packed_mac(mac)
-    return b"".join((_BROADCAST, ours, _ARP_QUESTION, ours, packed_ip(source), _NOBODY, packed_ip(address)))
+    return b"".join((_BROADCAST, ours, _ARP_QUESTION, ours, packed_ip(source), _NOBODY))
 
 
 def neighbour_solicitation(mac: Mac, source: Ip, address: Ip) -> bytes:
@@ -62,11 +69,14 @@ def source_for(ours: Sequence[Address]) -> Callable[[Ip], Ip]:
     Without one of ours in its subnet an ARP question is a probe (RFC 5227), which claims nothing.
     """
     subnets = [(own.network, own.ip) for own in ours]
+    fast = [(int(net.netmask), int(net.network_address), ip) for net, ip in subnets if net.version == 4]  # noqa: PLR2004 - IPv4
     link_local = next((own.ip for own in ours if ipaddress.ip_address(own.ip).is_link_local and ":" in own.ip), ANY_V6)
 
     def find(address: Ip) -> Ip:
+        if ":" not in address:
+            number = int.from_bytes(socket.inet_aton(address))
+            return next((ip for mask, network, ip in fast if number & mask == network), ANY_V4)
         wanted = ipaddress.ip_address(address)
-        near = next((ip for subnet, ip in subnets if subnet.version == wanted.version and wanted in subnet), None)
-        return near or (link_local if wanted.version == 6 else ANY_V4)  # noqa: PLR2004 - the IP version
+        return next((ip for subnet, ip in subnets if wanted in subnet), link_local)
 
     return find

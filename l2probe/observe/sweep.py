@@ -27,6 +27,8 @@ _ARP_HEADER = bytes.fromhex("0001 0800 06 04")
 _ARP = struct.Struct("!6s6s8xH6s4s")
 """Target and source of the frame; operation, hardware and protocol address of the sender (from octet 22)."""
 _ARP_BYTES, _NA_BYTES = 42, 78
+_HEAD_BYTES = 256
+"""Of each frame: an answer and its options are shorter, and small buffers cost no time."""
 _REQUEST, _REPLY = 1, 2
 _ICMPV6, _ADVERTISEMENT, _HOP_LIMIT = 58, 136, 255
 _TARGET_OPTION = b"\x02\x01"
@@ -49,7 +51,7 @@ def sweep(interface: str, addresses: Sequence[Ip], *, linger: float) -> tuple[Ne
     with closing(Capture(interface)) as capture:
 
         def hear() -> None:
-            for frame in capture.frames():
+            for frame in capture.frames(_HEAD_BYTES):
                 if len(found) < MOST_REPLIES and (reply := read(frame, known)) is not None:
                     found.append(reply)
                     told.add(reply.ip)

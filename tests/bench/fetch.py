@@ -27,7 +27,7 @@ def fetch(pool: urllib3.PoolManager, url: str, shape: Any) -> list[Any]:  # noqa
     while True:
         query = f"?limit={PAGE}{f'&continue={token}' if token else ''}"
         page = decode(pool.request("GET", f"{url}{query}").data)
-        found += page.items
+        found += page.items or ()
         token = page.metadata.continue_
         if not token:
             return found

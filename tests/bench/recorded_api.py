@@ -125,7 +125,9 @@ LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 LISTS: dict[str, Callable[[int, int], Iterator[Json]]] = {
     "/api/v1/nodes": lambda _, nodes: map(node, range(nodes)),
     "/api/v1/services": lambda number, _: map(service, range(number)),
-    "/apis/discovery.k8s.io/v1/endpointslices": lambda number, nodes: map(partial(endpoints, nodes=nodes), range(number)),
+    "/apis/discovery.k8s.io/v1/endpointslices": lambda number, nodes: map(
+        partial(endpoints, nodes=nodes), range(number)
+    ),
     LEASES: lambda number, nodes: map(partial(lease, nodes=nodes), range(number)),
     "/apis/apps/v1/daemonsets": lambda *_: iter([CILIUM]),
     "/apis/cilium.io/v2/ciliumloadbalancerippools": lambda *_: iter([POOL]),
@@ -167,7 +169,7 @@ class Handler(BaseHTTPRequestHandler):
         super().setup()
         self.wfile = self.connection.makefile("wb", buffering=1 << 20)
 
-    def do_GET(self) -> None:  # noqa: N802 - the standard library's name
+    def do_GET(self) -> None:
         """Answer from memory."""
         url = urlsplit(self.path)
         if url.path in self.lists:
