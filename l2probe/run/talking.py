@@ -5,7 +5,7 @@ Observes only: every failure of the network is an exchange that says how it ende
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from l2probe.model import Exchange, Flow, Ip, Outcome, Pod, Protocol
@@ -14,6 +14,8 @@ from l2probe.run.stage import Stage
 from l2probe.suites import SMALL_BYTES, Question
 from l2probe.workload.manifests import SERVICE_PORT
 
+Lane = tuple[Flow, Ip]
+"""A flow kind and an address of its family."""
 Acted = tuple[tuple[Exchange, ...] | None, bool]
 """What came of acting: the exchanges (None: none were tried) and whether the cluster had settled."""
 CONVERGE_SECONDS = 3.0
@@ -38,7 +40,7 @@ class Subject:
     question: Question
     vips: tuple[Ip, ...]
 
-    def targets(self) -> tuple[tuple[Flow, Ip], ...]:
+    def targets(self) -> tuple[Lane, ...]:
         """Return each asked flow kind with each address of its family."""
         families = tuple(dict.fromkeys(family_of(vip) for vip in self.vips))
         flows = [flow for flow in self.question.flows(families) if int(flow[-1]) in families]
@@ -61,9 +63,15 @@ def exchange(stage: Stage, requests: Sequence[Request]) -> tuple[Exchange, ...]:
     return stage.traffic.exchange(requests, parallel=PARALLEL)
 
 
-def talk(stage: Stage, subject: Subject, pods: Sequence[Pod], *, full: bool) -> Acted:
-    """Let the datapath converge, then put the question's exchanges, or a few of the first payload."""
-    settled = _converge(stage, subject, frozenset(pod.name for pod in pods))
+def talk(
+    stage: Stage, subject: Subject, pods: Sequence[Pod], *, full: bool, dead: Collection[Lane] = frozenset()
+) -> Acted:
+    """Let the datapath converge, then put the question's exchanges, or a few of the first payload.
+
+    Nobody waits for `dead` lanes: what gave no answer with all Pods behind it gives none with one of them.
+    """
+    lanes = tuple(lane for lane in subject.targets() if lane not in dead)
+    settled = bool(lanes) and _converge(stage, lanes, frozenset(pod.name for pod in pods))
     return exchange(stage, list(_requests(subject, full=full))), settled
 
 
@@ -75,16 +83,22 @@ def _requests(subject: Subject, *, full: bool) -> tuple[Request, ...]:
     return tuple(request(flow, vip, size.of(flow)) for size in sizes for flow, vip in subject.targets())
 
 
-def _converge(stage: Stage, subject: Subject, pods: frozenset[str]) -> bool:
+def dead_lanes(tried: Iterable[Exchange]) -> frozenset[Lane]:
+    """Return where something was tried and nothing was ever answered."""
+    seen = tuple(tried)
+    alive = {(one.flow, one.vip) for one in seen if one.outcome is Outcome.ANSWERED}
+    return frozenset((one.flow, one.vip) for one in seen) - alive
+
+
+def _converge(stage: Stage, lanes: Sequence[Lane], pods: frozenset[str]) -> bool:
     """Wait until all answers on every flow come from exactly these Pods; False when they do not.
 
     These attempts are no evidence: nodes follow the EndpointSlices one after the other, and a connection that is under
     way when one of them does may be reset. One answer proves nothing, for the old backends include the new one.
     """
     started = stage.edges.now()
-    lanes = subject.targets()
     trying = [request(flow, vip, SMALL_BYTES, CONVERGE_TIMEOUT) for flow, vip in lanes for _ in range(SURE_EXCHANGES)]
-    alive: set[tuple[Flow, Ip]] = set()
+    alive: set[Lane] = set()
     while stage.edges.now() - started < CONVERGE_SECONDS:
         tried = exchange(stage, trying)
         stage.edges.check()

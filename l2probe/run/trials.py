@@ -14,7 +14,7 @@ from l2probe.model import Exchange, Ip, NodeName, Outcome, Placement, Pod, Servi
 from l2probe.run.announcer import announcers, await_announcer
 from l2probe.run.local import knock_until_decided
 from l2probe.run.stage import Stage, backend_of
-from l2probe.run.talking import Acted, Subject, exchange, family_of, request, talk
+from l2probe.run.talking import Acted, Subject, dead_lanes, exchange, family_of, request, talk
 from l2probe.suites import SMALL_BYTES, Question
 
 NO_NEIGHBOUR_TIMEOUT = 3.5
@@ -35,7 +35,7 @@ def question_trials(stage: Stage, name: str, question: Question) -> tuple[Trial,
     places = [place for place in question.place if place is not Placement.ANY]
     trials = [first]
     for place in places:
-        trials.append(_placed(stage, subject, place, trials[-1]))
+        trials.append(_placed(stage, subject, place, trials))
     return tuple(trials)
 
 
@@ -73,12 +73,12 @@ def _first(stage: Stage, subject: Subject) -> Trial:
     return _observe(stage, subject, Spot(pod=None, place=Placement.ANY), act, started=started)
 
 
-def _placed(stage: Stage, subject: Subject, place: Placement, before: Trial) -> Trial:
+def _placed(stage: Stage, subject: Subject, place: Placement, before: Sequence[Trial]) -> Trial:
     """Point the Service at one Pod on or off the announcer, and talk to it."""
-    spot = _spot(stage, subject, place, announcers(subject.vips, before.replies or ()))
+    spot = _spot(stage, subject, place, announcers(subject.vips, before[-1].replies or ()))
     if not isinstance(spot.pod, Pod):
         return _obstructed(stage, subject, place, spot.pod or "")
-    target = spot.pod
+    target, dead = spot.pod, dead_lanes(one for trial in before for one in trial.exchanges or ())
     stage.edges.say(f"{subject.name}: trying with the Pod on {target.node} ({spot.place}).")
     started = stage.edges.now()
     if not stage.point(subject.name, (target,)):
@@ -88,7 +88,7 @@ def _placed(stage: Stage, subject: Subject, place: Placement, before: Trial) -> 
         if subject.question.policy is TrafficPolicy.LOCAL and place is Placement.OFF_ANNOUNCER:
             knocks = [request(flow, vip, SMALL_BYTES) for flow, vip in subject.targets()]
             return knock_until_decided(stage, subject.name, subject.vips, knocks, target.name)
-        return _while_asking(stage, subject.vips, partial(talk, stage, subject, (target,), full=True))
+        return _while_asking(stage, subject.vips, partial(talk, stage, subject, (target,), full=True, dead=dead))
 
     return _observe(stage, subject, spot, act, started=started)
 

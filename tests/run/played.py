@@ -68,6 +68,7 @@ class World:
     announcing_node: int = 1
     silent: bool = False
     dead: bool = False
+    refuses: Collection[int] = ()
     remembered: bool = False
     deaf: bool = False
     snat: bool = False
@@ -470,6 +471,8 @@ class FakeTraffic:
             payload_bytes=request.payload_bytes,
             source=CLIENT,
         )
+        if (6 if ":" in request.vip else 4) in world.refuses:
+            return replace(base, outcome=Outcome.REFUSED_ICMP, icmp=(3, 3))
         if world.dead or (world.silent and not world.remembered):
             return base
         pod = self._pod(chosen, since)

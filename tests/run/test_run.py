@@ -211,6 +211,21 @@ def test_a_dead_address_is_tried_in_every_place_but_not_for_long() -> None:
     assert world.clock - 1000.0 < 15
 
 
+@pytest.mark.parametrize("refused", [(4, 6), (6,)], ids=["everything", "one family"])
+def test_what_is_refused_is_waited_for_once(refused: tuple[int, ...]) -> None:
+    """A datapath gets its time to come up; what gave no answer with all Pods behind it is not waited for again."""
+    world, whole = World(refuses=refused), World()
+
+    seen = trials(run(only(Question(name="source")), world.edges()), "one-source")
+    run(only(Question(name="source")), whole.edges())
+
+    assert world.clock - whole.clock < 2.0
+    for trial in seen.values():
+        family = {one.outcome for one in trial.exchanges or () if ":" in one.vip}
+        assert family == {Outcome.REFUSED_ICMP}
+    assert seen[Placement.OFF_ANNOUNCER].settled is (refused == (6,))
+
+
 @pytest.mark.parametrize("world", [World(pools=()), World(refusal="no_pool")], ids=["no pool at all", "refused"])
 def test_a_pending_service_with_a_definite_reason_is_not_waited_for(world: World) -> None:
     """An address that cannot come is a finding within seconds, not after --timeout."""
