@@ -1,4 +1,4 @@
-"""A Kubernetes Lease as leader elections use it: who holds it, and whether it still counts. Pure.
+"""A Kubernetes Lease as leader elections use it: who holds it. Whether it still counts is judged. Pure.
 
 https://kubernetes.io/docs/concepts/architecture/leases/
 """
@@ -49,10 +49,3 @@ def gone(last: Claim, read_at: float) -> Claim:
         transitions=last.transitions,
         why_nobody=f"{last.source} was deleted",
     )
-
-
-def stale(claim: Claim) -> bool:
-    """Tell whether the holder had stopped renewing when the claim was read: renewTime + leaseDurationSeconds passed."""
-    if claim.holder is None or claim.renewed is None or claim.duration_seconds is None:
-        return False
-    return claim.renewed + claim.duration_seconds < claim.read_at

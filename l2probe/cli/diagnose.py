@@ -164,9 +164,8 @@ def _edges(wanted: Wanted, progress: Progress) -> Edges:
     from l2probe.observe.wire import open_wire  # noqa: PLC0415 - likewise
 
     api = connect(wanted.access)
-    transport = api._transport  # noqa: SLF001 - `connect` is the one door to an authenticated session
     return Edges(
-        api=Reading(transport, context=api.context, namespace=api.namespace),
+        api=Reading(api.transport, context=api.context, namespace=api.namespace),
         vantage=partial(vantage, interface=wanted.interface),
         open_wire=open_wire,
         solicit=Solicitor,

@@ -58,7 +58,7 @@ def _edges(wanted: Wanted, progress: Progress, interrupted: threading.Event) -> 
     api = connect(wanted.access)
     return Edges(
         api=api,
-        pull_secret=partial(pull_secret, api._transport),  # noqa: SLF001 - `connect` is the one door to a session
+        pull_secret=partial(pull_secret, api.transport),
         vantage=partial(vantage, interface=wanted.interface),
         open_wire=open_wire,
         map_nodes=map_nodes,

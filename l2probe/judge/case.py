@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -25,6 +24,7 @@ from l2probe.model import (
     Service,
     TrafficPolicy,
     Trial,
+    owners_of_macs,
 )
 
 P = ParamSpec("P")
@@ -93,20 +93,8 @@ def by_name(evidence: Evidence) -> Mapping[str, Case]:
 
 @once
 def mac_owners(evidence: Evidence) -> Mapping[Mac, NodeName]:
-    """Map each MAC to the node for whose own address it answered.
-
-    A MAC that answered for two nodes belongs to a router or to proxy ARP, not to a node, and is left out; so is what
-    was answered for an address that two nodes share, as behind the NAT of their hypervisor.
-    """
-    holders = [(address, node.name) for node in evidence.cluster.nodes or () for address in set(node.addresses)]
-    times = Counter(address for address, _ in holders)
-    addresses = dict(holders)
-    found: dict[Mac, set[NodeName]] = {}
-    for reply in evidence.node_replies or ():
-        node = addresses.get(reply.ip) or reply.node
-        if node is not None and times[reply.ip] <= 1:
-            found.setdefault(reply.mac, set()).add(node)
-    return {mac: next(iter(nodes)) for mac, nodes in found.items() if len(nodes) == 1}
+    """Map each MAC to the node for whose own address it answered."""
+    return owners_of_macs(evidence.node_replies or (), evidence.cluster.nodes or ())
 
 
 def family(address: Ip) -> int:

@@ -35,6 +35,7 @@ from l2probe.model.facts import (
     Trial,
     Vantage,
 )
+from l2probe.model.macs import owners_of_macs
 from l2probe.model.terms import (
     Datapath,
     Dialect,
@@ -84,4 +85,5 @@ __all__ = [
     "Trial",
     "Vantage",
     "Verdict",
+    "owners_of_macs",
 ]

@@ -141,6 +141,11 @@ class Api:
         self._announcer: Announcer | None = None
         self._lock = threading.Lock()
 
+    @property
+    def transport(self) -> Transport:
+        """The session that we are logged in with, for readers of what this class does not offer."""
+        return self._transport
+
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()

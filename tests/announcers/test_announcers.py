@@ -6,7 +6,7 @@ import pytest
 
 from l2probe.announcers import cilium, kubevip, metallb
 from l2probe.announcers.image import version_of
-from l2probe.announcers.lease import Lease, gone, stale
+from l2probe.announcers.lease import Lease, gone
 from l2probe.model import Condition, Datapath, Pool
 
 Labels = tuple[tuple[str, str], ...]
@@ -40,7 +40,6 @@ def test_a_released_lease_claims_nobody() -> None:
     claim = cilium.claim(Lease(namespace="kube-system", name="x", renewed=1000.0, duration_seconds=1), 1001.0)
 
     assert (claim.holder, claim.why_nobody) == (None, "the holder released the lease")
-    assert not stale(claim)
 
 
 def test_a_deleted_lease_claims_nobody() -> None:
@@ -49,17 +48,6 @@ def test_a_deleted_lease_claims_nobody() -> None:
 
     assert (claim.holder, claim.read_at) == (None, 1002.0)
     assert claim.why_nobody == "Lease kube-system/cilium-l2announce-shop-web was deleted"
-
-
-@pytest.mark.parametrize(("read_at", "expected"), [(1000.0, False), (1015.0, False), (1015.1, True), (5000.0, True)])
-def test_a_lease_is_stale_when_nobody_renewed_it_in_time(read_at: float, *, expected: bool) -> None:
-    """The sum of renewTime and leaseDurationSeconds had passed when it was read."""
-    assert stale(cilium.claim(LEASE, read_at)) is expected
-
-
-def test_a_lease_without_times_is_not_called_stale() -> None:
-    """Unknown is not stale."""
-    assert not stale(cilium.claim(Lease(namespace="a", name="b", holder="n"), 1e12))
 
 
 @pytest.mark.parametrize(
