@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from l2probe.errors import UsageError
 from l2probe.judge import CODES, judge
@@ -67,8 +67,13 @@ def watched(rule: Rule, evidence: Evidence, code: str, *, asked: bool) -> Watche
         rule=rule.__name__,
         module=rule.__module__,
         sentence=" ".join((rule.__doc__ or "").partition("\n")[0].split()),
-        ways=watch(rule, evidence, code) if asked else None,
+        ways=watch(rule, unremembered(evidence), code) if asked else None,
     )
+
+
+def unremembered(evidence: Evidence) -> Evidence:
+    """Return the same as another object: what the judge remembers by identity would not be looked at again."""
+    return replace(evidence, cluster=replace(evidence.cluster))
 
 
 def rules_of(code: str) -> Iterator[Rule]:
