@@ -37,8 +37,38 @@ SHOWN = 8
 
 def lost_flows(evidence: Evidence) -> tuple[Flow, ...]:
     """Return the flow kinds whose Pods were seen to lose the client address behind another node."""
-    seen = usable(evidence)
-    return tuple(flow for flow in Flow if any(kept(c, e) is False for c, _, e in sightings(seen, flow) if counts(c, e)))
+    seen, outside = usable(evidence), translators(evidence)
+    return tuple(
+        flow
+        for flow in Flow
+        if any(kept(c, e) is False and e.seen not in outside for c, _, e in sightings(seen, flow) if counts(c, e))
+    )
+
+
+def translators(evidence: Evidence) -> frozenset[Ip]:
+    """Return the addresses that clients got before they reached the cluster: of these its datapath is innocent.
+
+    No node's address, of no Pod network, seen by Pods on several nodes (a node that translates for its own Pods gives
+    its own address), and answered straight from a backend's node although another one was asked (who translates on the
+    way must see the answer too).
+    """
+    places: dict[Ip, set[NodeName]] = {}
+    direct: set[Ip] = set()
+    for case, _, exchange in sightings(usable(evidence)):
+        if exchange.seen is None or exchange.node is None or kept(case, exchange):
+            continue
+        places.setdefault(exchange.seen, set()).add(exchange.node)
+        if through_another(case, exchange) and node_of(case, exchange.reply_mac) == exchange.node:
+            direct.add(exchange.seen)
+    return frozenset(
+        address for address in direct if len(places[address]) > 1 and not belongs_to_cluster(evidence, address)
+    )
+
+
+def belongs_to_cluster(evidence: Evidence, address: Ip) -> bool:
+    """Whether an address is a node's, or of a Pod network."""
+    own = any(address in node.addresses for node in evidence.cluster.nodes or ())
+    return own or pod_network_owner(evidence, address) is not None
 
 
 def counts(case: Case, exchange: Exchange) -> bool:
@@ -200,6 +230,7 @@ def source_is_gateway(evidence: Evidence) -> Iterator[Finding]:
     if not strange:
         return
     addresses = listing(str(exchange.seen) for _, exchange in strange)
+    outside = listing(sorted(translators(evidence)))
     bridges = {pod_network_owner(evidence, exchange.seen) for _, exchange in strange}
     inside = listing(name for name in bridges if name)
     yield finding(
@@ -208,8 +239,17 @@ def source_is_gateway(evidence: Evidence) -> Iterator[Finding]:
         says=f"The Pods saw {addresses}, which is no node's address: something else translated."
         if None in bridges
         else f"The Pods saw {addresses}, of the Pod network of {inside}: its bridge or cilium_host translated.",
-        because=tuple(dict.fromkeys(sight(case, exchange) for case, exchange in strange))[:5],
-        remedy="Look whose it is: cilium_host of the announcer (tunnel mode), a CNI bridge (kube-proxy), or "
+        because=(
+            f"Pods on several nodes saw {outside}, and their nodes answered this host directly: it was translated "
+            "before it reached the cluster."
+            if outside
+            else "",
+            *tuple(dict.fromkeys(sight(case, exchange) for case, exchange in strange))[:5],
+        ),
+        remedy=f"Find what has {outside} between this host and the nodes (a router, a firewall, the NAT of a "
+        "virtual machine's host), or look from a machine without it in between."
+        if outside
+        else "Look whose it is: cilium_host of the announcer (tunnel mode), a CNI bridge (kube-proxy), or "
         "a router between client and nodes.",
     )
 

@@ -18,6 +18,8 @@ from l2probe.lab.control_plane import ControlPlane
 from l2probe.lab.netns import Namespace
 from l2probe.lab.profiles import PROFILES
 from l2probe.lab.rights import DENIED, rights_of
+from l2probe.lab.standing import STANDINGS, Standing, standing
+from l2probe.lab.topology import CLIENT
 from l2probe.lab.world import World
 
 if TYPE_CHECKING:
@@ -27,33 +29,55 @@ if TYPE_CHECKING:
 class Cluster:
     """What `live` returns: the lab with a name for each way to break it."""
 
-    def __init__(self, api: ControlPlane, controllers: RunningCluster, *, profile: str, url: str) -> None:
+    def __init__(
+        self, api: ControlPlane, controllers: RunningCluster, world: World, *, profile: str, url: str, port: int
+    ) -> None:
         self.profile = profile
         self.url = url
         self.faults: tuple[str, ...] = ()
         self._api = api
         self._controllers = controllers
+        self._world = world
+        self._port = port
+        self._reached = {CLIENT.name}
+
+    @property
+    def standing(self) -> Standing:
+        """Where commands run, as the faults have it."""
+        return standing(self.faults)
+
+    @property
+    def place(self) -> Namespace:
+        """The machine on which commands run."""
+        return self._world.place(self.standing.machine)
 
     async def fault(self, name: str) -> None:
         """Break the lab in one way more. LabError when the controllers could not."""
         if name in self.faults:
             return
-        if name.startswith(DENIED):
-            await self._restrict(name, allowed=False)
-        else:
+        if name in STANDINGS:
+            await self._reach(STANDINGS[name].machine)
+        elif not name.startswith(DENIED):
             await self._controllers.fault(name)
+        await self._restrict(name, allowed=False)
         self.faults = (*self.faults, name)
 
     async def heal(self) -> None:
         """Mend all that was broken."""
         for name in self.faults:
-            if name.startswith(DENIED):
-                await self._restrict(name, allowed=True)
+            await self._restrict(name, allowed=True)
         await self._controllers.heal()
         self.faults = ()
 
+    async def _reach(self, machine: str) -> None:
+        """Let the API be reached from a machine; the kubeconfig is the same everywhere."""
+        if machine not in self._reached:
+            await self._api.listen(_listen(self._world.place(machine), self._port))
+            self._reached.add(machine)
+
     async def _restrict(self, fault: str, *, allowed: bool) -> None:
-        for right in rights_of(fault):
+        denied = STANDINGS[fault].denied if fault in STANDINGS else (fault,)
+        for right in (right for name in denied if name.startswith(DENIED) for right in rights_of(name)):
             await self._api.restrict(right, allowed=allowed)
 
 
@@ -81,7 +105,7 @@ async def live(
         alone=assets is not None,
     )
     await controllers.ready()
-    cluster = Cluster(api, controllers, profile=profile, url=url)
+    cluster = Cluster(api, controllers, world, profile=profile, url=url, port=port)
     for name in faults:
         await cluster.fault(name)
     return cluster

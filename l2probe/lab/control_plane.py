@@ -26,6 +26,9 @@ class ControlPlane(Protocol):
     async def restrict(self, right: Right, *, allowed: bool) -> None:
         """Take a right from the person, or give it back; return when it is so."""
 
+    async def listen(self, listening: socket.socket) -> None:
+        """Serve on one more listening socket."""
+
     def serve_logs(self, source: Callable[[Any], AsyncIterator[bytes]]) -> None:
         """Take the source of Pods' logs."""
 
@@ -35,7 +38,7 @@ class _Embedded:
 
     def __init__(self, api: ApiServer) -> None:
         self.ca_pem, self.system_token = api.ca_pem, api.system_token
-        self.kubeconfig, self.serve_logs = api.kubeconfig, api.serve_logs
+        self.kubeconfig, self.serve_logs, self.listen = api.kubeconfig, api.serve_logs, api.listen
         self._api = api
 
     async def restrict(self, right: Right, *, allowed: bool) -> None:

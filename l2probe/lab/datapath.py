@@ -13,7 +13,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 
 from l2probe.lab.driver import Forwarding, Frontend, NoBackend, Target
-from l2probe.lab.topology import NODES, PODS4, PODS6, SUBNET4, SUBNET6, UPLINK, Site, home
+from l2probe.lab.topology import NODES, PODS4, PODS6, SECOND, SUBNET4, SUBNET6, UPLINK, Site, home
 
 _PROTOCOLS = {"TCP": "tcp", "UDP": "udp"}
 _SEED = "0x6c327072"
@@ -27,21 +27,40 @@ def skeleton(site: Site) -> str:
 table netdev lb {{
   set dropped4 {{ type ipv4_addr; }}
   set dropped6 {{ type ipv6_addr; }}
-  chain hwfilter {{
-    type filter hook ingress device "{UPLINK}" priority -500; policy accept;
-    meta pkttype other drop
-  }}
   chain fault {{
-    type filter hook ingress device "{UPLINK}" priority -300; policy accept;
     ip daddr @dropped4 drop
     ip6 daddr @dropped6 meta l4proto {{ tcp, udp }} drop
   }}
 {handovers}
-  chain frontends {{
-    type filter hook ingress device "{UPLINK}" priority 0; policy accept;
-  }}
+  chain frontends {{ }}
+  {_ingress(UPLINK)}
 }}
 {_routed(4, site.v4, SUBNET4, PODS4)}{_routed(6, site.v6, SUBNET6, PODS6)}"""
+
+
+def _ingress(device: str) -> str:
+    """Return the chain that a frame meets first on an interface: only what is meant for this NIC is served."""
+    return f"""chain {_ingress_name(device)} {{
+    type filter hook ingress device "{device}" priority -300; policy accept;
+    meta pkttype other drop
+    jump fault
+    jump frontends
+  }}"""
+
+
+def _ingress_name(device: str) -> str:
+    return f"on_{device}"
+
+
+def render_plugged(device: str) -> str:
+    """Return the transaction that serves one more interface, which must be there."""
+    return f"table netdev lb {{\n  {_ingress(device)}\n}}\n"
+
+
+def render_pulled(device: str) -> str:
+    """Return the transaction that ends that."""
+    chain = f"chain netdev lb {_ingress_name(device)}"
+    return f"flush {chain}\ndelete {chain}\n"
 
 
 def _handover(peer: Site) -> str:
@@ -64,8 +83,9 @@ table {family} lb {{
   chain unserved {{
     type filter hook prerouting priority dstnat + 5; policy accept;
     ct status dnat accept
-    iifname "{UPLINK}" {family} daddr != {own} {family} daddr {subnet} drop
+    iifname {{ "{UPLINK}", "{SECOND}" }} {family} daddr != {own} {family} daddr {subnet} drop
   }}
+  chain masqueraded {{ type nat hook postrouting priority srcnat - 1; policy accept; }}
   chain remote {{
     type nat hook postrouting priority srcnat; policy accept;
     oifname "{UPLINK}" ct status dnat {family} daddr {pods} snat to {own}
@@ -82,6 +102,8 @@ def render(site: Site, frontends: Sequence[Frontend]) -> str:
         "flush chain netdev lb frontends",
         "flush chain ip lb frontends",
         "flush chain ip6 lb frontends",
+        "flush chain ip lb masqueraded",
+        "flush chain ip6 lb masqueraded",
         # A peer has chosen this node already: no second choice, no loop.
         f"add rule netdev lb frontends ether saddr {{ {peers} }} accept",
         *(rule for frontend in served for rule in _rules(site, frontend)),
@@ -105,9 +127,10 @@ def _rules(site: Site, frontend: Frontend) -> list[str]:
     if not usable:
         return [*rules, f"add rule netdev lb frontends {_match(frontend)} {_nothing_there(frontend)}"]
     if frontend.forwarding is Forwarding.SNAT:
-        return [*rules, _translate(frontend, usable)]
+        return [*rules, *_masquerade(site, frontend), _translate(frontend, usable)]
     local = [target for target in usable if _node(target) == site.name]
-    return [*rules, *_hand_over(site, frontend, usable), *([_translate(frontend, local)] if local else [])]
+    rules += [*_masquerade(site, frontend), *_hand_over(site, frontend, usable)]
+    return [*rules, *([_translate(frontend, local)] if local else [])]
 
 
 def _match(frontend: Frontend) -> str:
@@ -159,6 +182,19 @@ def _translate(frontend: Frontend, targets: Sequence[Target]) -> str:
         return f"{rule} {f'[{address}]' if ':' in address else address}:{int(only.port)}"
     places = (f"{number} : {_ip(target.address)} . {int(target.port)}" for number, target in enumerate(targets))
     return f"{rule} numgen random mod {len(targets)} map {{ {', '.join(places)} }}"
+
+
+def _masquerade(site: Site, frontend: Frontend) -> list[str]:
+    """Return the rule by which even the node's own Pods see the node instead of the client."""
+    if not frontend.masquerade:
+        return []
+    family = _family_of(frontend)
+    flow = (
+        f"meta l4proto {_PROTOCOLS[frontend.protocol]} ct original {family} daddr {_ip(frontend.vip)} "
+        f"ct original proto-dst {int(frontend.port)}"
+    )
+    own = site.v6 if ":" in frontend.vip else site.v4
+    return [f"add rule {family} lb masqueraded ct status dnat {flow} snat to {own}"]
 
 
 def _node(target: Target) -> str | None:

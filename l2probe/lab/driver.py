@@ -40,7 +40,7 @@ class Frontend:
     """One VIP:port/protocol as every node's datapath knows it. `protocol` is "TCP" or "UDP".
 
     `targets` are all usable backends of the VIP's family; with `local_only` a node uses only those on itself
-    (externalTrafficPolicy: Local). `source_ranges`: empty means everyone.
+    (externalTrafficPolicy: Local). `source_ranges`: empty means everyone. `masquerade`: every backend sees the node.
     """
 
     vip: str
@@ -51,6 +51,33 @@ class Frontend:
     no_backend: NoBackend
     local_only: bool = False
     source_ranges: tuple[str, ...] = ()
+    masquerade: bool = False
+
+
+class Severed(StrEnum):
+    """What is lost between two nodes: nothing, all of IP (ARP and NDP pass), or UDP."""
+
+    NOTHING = ""
+    ALL = "all"
+    UDP = "udp"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meddling:
+    """What devices between the machines do to frames; the defaults do nothing.
+
+    `severed`: between nodes. `intercepting`: a proxy takes what the client sends to the pool, and answers itself.
+    `isolating`: the client's port passes no ARP and no NDP. `translating`: a device at the client's port gives what it
+    sends to the pool another source address, and gives the answers back.
+    """
+
+    severed: Severed = Severed.NOTHING
+    intercepting: bool = False
+    isolating: bool = False
+    translating: bool = False
+
+
+HARMLESS = Meddling()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +111,22 @@ class NodeDriver(Protocol):
     mac: str
     interfaces: tuple[str, ...]
 
-    def announce(self, addresses: frozenset[str], *, gratuitous: bool = True) -> None:
-        """Answer who-has and solicitations for exactly these; new ones are announced once when `gratuitous`."""
+    def announce(self, addresses: frozenset[str], *, gratuitous: bool = True, device: str = "eth0") -> None:
+        """Answer who-has and solicitations on this interface for exactly these.
+
+        New ones are announced once when `gratuitous`.
+        """
+        ...
+
+    def heed(self, *, broadcast: bool, multicast: bool) -> None:
+        """Answer for announced addresses who-has to everybody, and multicast solicitations, or only unicast ones."""
+        ...
+
+    async def second_nic(self, *, present: bool, shy: bool = False) -> None:
+        """Plug eth1 into the same segment, served as the first one is, or pull it; twice the same is no error.
+
+        It has no address, and answers ARP for the node's own as Linux does, unless `shy` (arp_ignore=1).
+        """
         ...
 
     async def program(self, frontends: Sequence[Frontend]) -> None:
@@ -138,8 +179,17 @@ class SwitchDriver(Protocol):
         ...
 
 
+class PathDriver(Protocol):
+    """The devices between the machines."""
+
+    async def meddle(self, meddling: Meddling) -> None:
+        """Do exactly this to frames from now on."""
+        ...
+
+
 class World(Protocol):
     """Everything below Kubernetes."""
 
     nodes: tuple[NodeDriver, ...]
     switch: SwitchDriver
+    path: PathDriver

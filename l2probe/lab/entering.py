@@ -6,7 +6,8 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -33,8 +34,11 @@ def shell() -> tuple[str, ...]:
     return (program, "--rcfile", SHELL_RC) if Path(program).name == "bash" else (program,)
 
 
-def become(argv: Sequence[str], client: int, more: Mapping[str, str] | None = None) -> NoReturn:
-    """Turn this process, which is in the lab's mount namespace, into a command in the client's network."""
+def become(argv: Sequence[str], client: int, more: Mapping[str, str] | None = None, *, raw: bool = True) -> NoReturn:
+    """Turn this process, which is in the lab's mount namespace, into a command in the client's network.
+
+    `raw` False: it may open no raw socket.
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
     kernel.setns(client, kernel.CLONE_NEWNET)
@@ -42,22 +46,25 @@ def become(argv: Sequence[str], client: int, more: Mapping[str, str] | None = No
     # A fresh sysfs shows the client's interfaces; where it is forbidden, the host's stay visible there.
     with contextlib.suppress(PermissionError):
         kernel.mount("sysfs", "/sys", "sysfs", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+    if not raw:
+        kernel.forbid_raw_sockets()
     os.execvpe(argv[0], list(argv), environment(more))  # noqa: S606 - no shell is meant
 
 
-def run(argv: Sequence[str], *, pid: int, client: int, env: Mapping[str, str]) -> int:
+def run(argv: Sequence[str], *, pid: int, client: int, raw: bool, env: Mapping[str, str]) -> int:
     """Run a command in the lab whose first process is `pid`; `client`: its descriptor of the client's network.
 
-    Return the exit code; 127 when there is no such command. In the foreground of a terminal the command shares our
-    process group: what is typed there reaches it directly. Elsewhere it has a group of its own and gets from us what
-    is sent to ours, once. LabError when the lab went away.
+    `raw`: whether it may open raw sockets. Return the exit code; 127 when there is no such command. In the foreground
+    of a terminal the command shares our process group: what is typed there reaches it directly. Elsewhere it has a
+    group of its own and gets from us what is sent to ours, once. LabError when the lab went away.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     shared = _in_foreground()
     entrant = os.fork()
     if not entrant:
-        _enter_and_run(argv, pid, client, env, shared=shared)
+        network = partial(_enter, pid, client)
+        _enter_and_run(network, partial(_run, argv, env=env, raw=raw), shared=shared)
     terminal = _Terminal()
     before = _pass_on(entrant, shared=shared)
     try:
@@ -92,7 +99,7 @@ def _pass_on(pid: int, *, shared: bool) -> dict[signal.Signals, Any]:
     return before
 
 
-def _enter_and_run(argv: Sequence[str], pid: int, client: int, env: Mapping[str, str], *, shared: bool) -> NoReturn:
+def _enter_and_run(enter: Callable[[], int], run: Callable[[Path, int], NoReturn], *, shared: bool) -> NoReturn:
     """Be the process between: in the lab's namespaces, waiting for the command."""
     code = 1
     try:
@@ -100,11 +107,11 @@ def _enter_and_run(argv: Sequence[str], pid: int, client: int, env: Mapping[str,
         if not shared:
             os.setpgid(0, 0)
         where = Path.cwd()
-        network = _enter(pid, client)
+        network = enter()
         command = os.fork()
         if not command:
             kernel.die_with_parent()
-            _run(argv, where, network, env)
+            run(where, network)
         _pass_on(command, shared=shared)
         code = _code(os.waitpid(command, 0)[1])
     except OSError as problem:
@@ -125,11 +132,11 @@ def _enter(pid: int, client: int) -> int:
     return network
 
 
-def _run(argv: Sequence[str], where: Path, network: int, env: Mapping[str, str]) -> NoReturn:
+def _run(argv: Sequence[str], where: Path, network: int, *, env: Mapping[str, str], raw: bool) -> NoReturn:
     try:
         with contextlib.suppress(OSError):
             os.chdir(where)
-        become(argv, network, env)
+        become(argv, network, env, raw=raw)
     except OSError as problem:
         sys.stderr.write(f"l2probe: {argv[0]}: {problem.strerror}\n")
     finally:

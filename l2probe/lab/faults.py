@@ -14,8 +14,9 @@ from l2probe.lab.profiles import DEFAULT
 class Fault:
     """One named way to break the cluster.
 
-    `raises` is the code of the finding that names this cause; `shown_by` are the commands whose first finding it is,
-    with what they must be told besides. `profile`: the cluster that can be broken so, None where the default can.
+    `raises` is the code of the finding that names this cause, and `verdict` that finding's and the report's; `shown_by`
+    are the commands whose first finding it is, with what they must be told besides. `profile`: the cluster that can be
+    broken so, or of which nothing louder is said; None where the default will do.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Fault:
     about: str
     shown_by: tuple[str, ...] = ("run",)
     profile: str | None = None
+    verdict: str = "fail"
 
     @property
     def command(self) -> str:
@@ -36,41 +38,142 @@ class Fault:
         return tuple(("l2probe", *shlex.split(words), "--lab", *where, "--fault", self.name) for words in self.shown_by)
 
 
+BOTH = ("run", "diagnose")
+QUIET = "cilium-1.20.2-dsr"
+"""A cluster of which nothing is said while it is healthy: policy Local is served, DSR keeps the client address."""
+
 _ROWS = (
     Fault(
-        name="silent-leader",
-        raises="B07",
-        about="every lease is held and renewed, and no node answers ARP or NDP for the addresses",
-        shown_by=("run", "diagnose"),
+        name="no-pool",
+        raises="A01",
+        about="no CiliumLoadBalancerIPPool exists: addresses are taken away, new ones stay pending",
+        shown_by=BOTH,
     ),
     Fault(
-        name="duplicate-announcers",
-        raises="C01",
-        about="a second node answers for every address beside the lease holder",
-        shown_by=("run", "diagnose"),
+        name="requested-address-taken",
+        raises="A03",
+        about="a new Service shop/cart asks for the addresses of shop/api, and gets none",
+        shown_by=("diagnose",),
     ),
     Fault(
-        name="foreign-owner",
-        raises="C03",
-        about="a host outside the cluster owns every announced address too, and answers",
-        shown_by=("run", "diagnose"),
+        name="foreign-load-balancer-class",
+        raises="A04",
+        about="a new Service shop/checkout asks for a load balancer class that nobody serves",
+        shown_by=("diagnose",),
+    ),
+    Fault(
+        name="no-policy",
+        raises="B01",
+        about="no CiliumL2AnnouncementPolicy exists",
+        shown_by=BOTH,
+    ),
+    Fault(
+        name="policy-service-selector",
+        raises="B02",
+        about="the announcement policy wants a label that no Service has",
+        shown_by=BOTH,
+    ),
+    Fault(
+        name="policy-node-selector",
+        raises="B02",
+        about="the announcement policy wants a label that no node has",
+        shown_by=BOTH,
+    ),
+    Fault(
+        name="policy-no-addresses",
+        raises="B02",
+        about="the announcement policy says neither loadBalancerIPs nor externalIPs, which are false by default",
+        shown_by=BOTH,
+    ),
+    Fault(
+        name="announcements-off",
+        raises="B04",
+        about="the agents run with enable-l2-announcements=false",
+        shown_by=BOTH,
+    ),
+    Fault(
+        name="kube-proxy-replacement-off",
+        raises="B04",
+        about="the agents run with kube-proxy-replacement=false, so they announce nothing",
+        shown_by=BOTH,
     ),
     Fault(
         name="stale-lease",
         raises="B06",
         about="the holder's agent died: leases were not renewed for ten minutes, nobody took over, nobody answers",
-        shown_by=("run", "diagnose"),
+        shown_by=BOTH,
+    ),
+    Fault(
+        name="silent-leader",
+        raises="B07",
+        about="every lease is held and renewed, and no node answers ARP or NDP for the addresses",
+        shown_by=BOTH,
+    ),
+    Fault(
+        name="multicast-unanswered",
+        raises="B11",
+        about="the announcer answers unicast neighbour solicitations for IPv6 addresses, and no multicast one",
+        shown_by=("diagnose",),
+    ),
+    Fault(
+        name="broadcast-unanswered",
+        raises="B12",
+        about="the announcer answers unicast who-has for IPv4 addresses, and no broadcast one",
+        shown_by=("diagnose",),
+    ),
+    Fault(
+        name="duplicate-announcers",
+        raises="C01",
+        about="a second node answers for every address beside the lease holder",
+        shown_by=BOTH,
+    ),
+    Fault(
+        name="several-nics",
+        raises="C02",
+        about="every node has a second NIC on the segment, and the policy's interfaces match both",
+        shown_by=BOTH,
+        profile=QUIET,
+        verdict="warn",
+    ),
+    Fault(
+        name="foreign-owner",
+        raises="C03",
+        about="a host outside the cluster owns every announced address too, and answers",
+        shown_by=BOTH,
+    ),
+    Fault(
+        name="holder-mismatch",
+        raises="C04",
+        about="another node than the lease holder answers for every address",
+        shown_by=BOTH,
+    ),
+    Fault(
+        name="holder-gone",
+        raises="C05",
+        about="every lease names a node that was taken out of the cluster, and nobody takes over",
+        shown_by=BOTH,
+    ),
+    Fault(
+        name="no-ready-backend",
+        raises="D02",
+        about="the selectors of the shop's Services match no Pod",
+        shown_by=("diagnose",),
     ),
     Fault(
         name="announcer-drops",
         raises="D03",
         about="the announcer answers ARP and NDP, and drops every packet to the address",
-        shown_by=("run", "diagnose"),
+        shown_by=BOTH,
     ),
     Fault(
-        name="dsr-not-effective",
-        raises="E03",
-        about="the configuration says DSR, and the datapath translates source addresses",
+        name="cross-node-blocked",
+        raises="D04",
+        about="a firewall drops all IP packets between nodes",
+    ),
+    Fault(
+        name="cross-node-udp-blocked",
+        raises="D05",
+        about="a firewall drops UDP between nodes",
     ),
     Fault(
         name="mtu",
@@ -78,18 +181,104 @@ _ROWS = (
         about="the switch silently drops IP packets longer than 1400 bytes at the nodes' ports",
     ),
     Fault(
-        name="no-policy",
-        raises="B01",
-        about="no CiliumL2AnnouncementPolicy exists",
-        shown_by=("run", "diagnose"),
+        name="reply-from-other-nic",
+        raises="D08",
+        about="the nodes answer for addresses on a second NIC, and their packets leave through the first",
+        shown_by=BOTH,
+        profile=QUIET,
+        verdict="warn",
     ),
     Fault(
-        name="no-pool",
-        raises="A01",
-        about="no CiliumLoadBalancerIPPool exists: addresses are taken away, new ones stay pending",
-        shown_by=("run", "diagnose"),
+        name="intercepted",
+        raises="D10",
+        about="a proxy on the way takes what the client sends to the pool's addresses, and answers itself",
+    ),
+    Fault(
+        name="wrong-target-port",
+        raises="D11",
+        about="the shop's Services point at a port on which no container listens",
+        shown_by=("diagnose",),
     ),
     Fault(name="loss", raises="D12", about="the switch loses 30 % of the IP packets at the nodes' ports"),
+    Fault(
+        name="masquerade-all",
+        raises="E01",
+        about="the datapath translates source addresses for backends on the announcer too",
+        profile="cilium-1.20.2-snat",
+        verdict="warn",
+    ),
+    Fault(
+        name="snat",
+        raises="E02",
+        about="the agents run with bpf-lb-mode=snat: clients are seen only by backends on the announcer",
+        profile=QUIET,
+        verdict="warn",
+    ),
+    Fault(
+        name="dsr-not-effective",
+        raises="E03",
+        about="the configuration says DSR, and the datapath translates source addresses",
+    ),
+    Fault(
+        name="hybrid",
+        raises="E04",
+        about="the agents run with bpf-lb-mode=hybrid: TCP keeps the client address, UDP loses it",
+        profile=QUIET,
+        verdict="warn",
+    ),
+    Fault(
+        name="translated",
+        raises="E05",
+        about="a device at the client's port gives what it sends another source address",
+        profile=QUIET,
+        verdict="warn",
+    ),
+    Fault(
+        name="on-a-cluster-node",
+        raises="V01",
+        about="commands run on node-1",
+        shown_by=BOTH,
+        verdict="unknown",
+    ),
+    Fault(
+        name="behind-a-router",
+        raises="V02",
+        about="commands run on a machine of another segment, behind a router",
+        shown_by=BOTH,
+        profile=QUIET,
+        verdict="unknown",
+    ),
+    Fault(
+        name="no-raw-socket",
+        raises="V03",
+        about="commands run without CAP_NET_RAW",
+        shown_by=BOTH,
+        profile=QUIET,
+        verdict="unknown",
+    ),
+    Fault(
+        name="deaf-interface",
+        raises="V04",
+        about="the client's port passes no ARP and no NDP, as with port isolation",
+        shown_by=BOTH,
+        verdict="unknown",
+    ),
+    Fault(
+        name="not-allowed",
+        raises="V05",
+        about="the user of the kubeconfig may not list or watch leases; see also denied:VERB:RESOURCE",
+        shown_by=BOTH,
+        profile=QUIET,
+        verdict="warn",
+    ),
+    Fault(
+        name="announcer-unmapped",
+        raises="V06",
+        about="the nodes answer for addresses on a second NIC that answers for none of the nodes' own",
+        shown_by=BOTH,
+        profile=QUIET,
+        verdict="unknown",
+    ),
 )
 
 FAULTS: Mapping[str, Fault] = MappingProxyType({fault.name: fault for fault in _ROWS})

@@ -36,7 +36,7 @@ class Plan:
     """What to hold. `host`: the API's socket on the host; `control`: the control socket of a lab that stays.
 
     `assets`: the real control plane's programs, None for the embedded one. `inner` runs a program once the lab is
-    ready, given the client's network namespace; it never returns.
+    ready, given the client's network namespace and whether raw sockets are allowed there; it never returns.
     """
 
     profile: str
@@ -44,7 +44,7 @@ class Plan:
     host: socket.socket
     assets: Assets | None = None
     control: socket.socket | None = None
-    inner: Callable[[int], NoReturn] | None = None
+    inner: Callable[[int, bool], NoReturn] | None = None
 
 
 class Channel:
@@ -168,7 +168,7 @@ def _follow(plan: Plan, outer: Channel, lab: Channel, world: int) -> int:
     outer.tell(news)
     inner = os.fork()
     if not inner:
-        _forever(outer, lambda: _be_inner(plan, descriptors[0]))
+        _forever(outer, lambda: _be_inner(plan, descriptors[0], raw=news["ready"]["raw"]))
     outer.tell({"started": inner})
     return _until_inner_ends(outer, lab, inner, world)
 
@@ -193,9 +193,9 @@ def _bury(world: int) -> int:
     return 0
 
 
-def _be_inner(plan: Plan, client: int) -> int:
+def _be_inner(plan: Plan, client: int, *, raw: bool) -> int:
     assert plan.inner is not None
-    plan.inner(client)
+    plan.inner(client, raw)
 
 
 def _be_world(plan: Plan, line: Channel, *, rootless: bool) -> int:

@@ -39,6 +39,7 @@ _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
+_CAP_NET_RAW = 13
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -122,6 +123,11 @@ def outlive_parent() -> None:
 def allow_inspection() -> None:
     """Let processes of the same user read our /proc entries again, which a change of credentials forbade."""
     _check(_prctl(_PR_SET_DUMPABLE, 1), "prctl DUMPABLE")
+
+
+def forbid_raw_sockets() -> None:
+    """Give up CAP_NET_RAW for good, for whatever this process becomes by exec."""
+    _check(_prctl(_PR_CAPBSET_DROP, _CAP_NET_RAW), "prctl CAPBSET_DROP")
 
 
 def drop_privileges() -> None:

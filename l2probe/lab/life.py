@@ -59,20 +59,22 @@ async def _live(plan: Plan, line: Channel, who: News, place: world.World) -> Non
     loop.add_reader(line.socket, over.set)
     await place.start()
     cluster = await live(place, host=plan.host, profile=plan.profile, faults=plan.faults, assets=plan.assets)
-    status = {**who, "client": place.client.descriptor, "control_plane": "envtest" if plan.assets else "embedded"}
+    who = {**who, "control_plane": "envtest" if plan.assets else "embedded"}
     if plan.control is not None:
-        await serving.serve(plan.control, _handlers(cluster, status, over))
+        await serving.serve(plan.control, _handlers(cluster, who, over))
     gc.freeze()
     gc.enable()
-    line.tell({"ready": _status(cluster, status)}, place.client.descriptor)
+    line.tell({"ready": _status(cluster, who)}, cluster.place.descriptor)
     await over.wait()
     sys.stdout.flush()
     os._exit(0)
 
 
-def _status(cluster: Cluster, status: News) -> News:
+def _status(cluster: Cluster, who: News) -> News:
     return {
-        **status,
+        **who,
+        "client": cluster.place.descriptor,
+        "raw": cluster.standing.raw,
         "profile": cluster.profile,
         "faults": cluster.faults,
         "server": cluster.url,
@@ -80,20 +82,20 @@ def _status(cluster: Cluster, status: News) -> News:
     }
 
 
-def _handlers(cluster: Cluster, status: News, over: asyncio.Event) -> dict[str, serving.Handler]:
+def _handlers(cluster: Cluster, who: News, over: asyncio.Event) -> dict[str, serving.Handler]:
     async def say(_: str) -> News:
-        return _status(cluster, status)
+        return _status(cluster, who)
 
     async def down(_: str) -> News:
         asyncio.get_running_loop().call_soon(over.set)
-        return _status(cluster, status)
+        return _status(cluster, who)
 
     async def fault(name: str) -> News:
         await cluster.fault(name)
-        return _status(cluster, status)
+        return _status(cluster, who)
 
     async def heal(_: str) -> News:
         await cluster.heal()
-        return _status(cluster, status)
+        return _status(cluster, who)
 
     return {"status": say, "down": down, "fault": fault, "heal": heal}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from l2probe.lab import rtnetlink as rt
 from l2probe.lab.netns import EVERYONE, ROUTERS, SWITCH, Namespace
@@ -13,6 +14,8 @@ from l2probe.lab.topology import (
     MACHINES,
     NODES,
     POD_GATEWAY6,
+    SECOND,
+    SECOND_INDEX,
     SUBNET4,
     SUBNET6,
     UPLINK,
@@ -21,7 +24,7 @@ from l2probe.lab.topology import (
     Site,
 )
 
-_LOOPBACK = 1
+LOOPBACK = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,21 +39,43 @@ def build_segment(own_network: int) -> Segment:
     """Turn the namespace behind `own_network` into the switch and cable every machine to it. OSError on refusal."""
     switch = Namespace(own_network, SWITCH)
     machines = {machine.name: Namespace.new(ROUTERS if isinstance(machine, Site) else EVERYONE) for machine in MACHINES}
-    switch.netlink.do(rt.up(_LOOPBACK), rt.bridge(BRIDGE, BRIDGE_INDEX), rt.up(BRIDGE_INDEX))
+    switch.netlink.do(rt.up(LOOPBACK), rt.bridge(BRIDGE, BRIDGE_INDEX), rt.up(BRIDGE_INDEX))
     for machine in MACHINES:
-        switch.netlink.do(*_plug(machine, machines[machine.name]))
-        machines[machine.name].netlink.do(*_configure(machine))
-        machines[machine.name].honest_frames(UPLINK)
-    switch.honest_frames(*(machine.port for machine in MACHINES))
+        connect(switch, machine, machines[machine.name])
     return Segment(switch=switch, machines=machines)
 
 
-def _plug(machine: Machine, namespace: Namespace) -> tuple[rt.Request, ...]:
+def connect(switch: Namespace, machine: Machine, namespace: Namespace) -> None:
+    """Cable a machine to the switch and give it its addresses."""
+    switch.netlink.do(*_plug(machine, namespace))
+    namespace.netlink.do(*_configure(machine))
+    namespace.honest_frames(UPLINK)
+    switch.honest_frames(machine.port)
+
+
+def plug_second(switch: Namespace, node: Namespace, site: Site, *, shy: bool) -> None:
+    """Cable a node to the switch once more. `shy`: that NIC answers ARP for no address of another one."""
+    switch.netlink.do(*_plug(site.second, node, SECOND, SECOND_INDEX))
+    with node.entered():
+        Path(f"/proc/sys/net/ipv4/conf/{SECOND}/arp_ignore").write_text(str(int(shy)))
+    node.netlink.do(rt.up(SECOND_INDEX))
+    node.honest_frames(SECOND)
+    switch.honest_frames(site.second.port)
+
+
+def pull_second(switch: Namespace, site: Site) -> None:
+    """Take that cable away."""
+    switch.netlink.do(rt.remove(site.second.port_index))
+
+
+def _plug(
+    machine: Machine, namespace: Namespace, device: str = UPLINK, index: int = UPLINK_INDEX
+) -> tuple[rt.Request, ...]:
     cable = rt.cable(
         machine.port,
         machine.port_index,
-        peer=UPLINK,
-        peer_index=UPLINK_INDEX,
+        peer=device,
+        peer_index=index,
         peer_network=namespace.descriptor,
         peer_mac=machine.mac,
     )
@@ -59,7 +84,7 @@ def _plug(machine: Machine, namespace: Namespace) -> tuple[rt.Request, ...]:
 
 def _configure(machine: Machine) -> tuple[rt.Request, ...]:
     return (
-        rt.up(_LOOPBACK),
+        rt.up(LOOPBACK),
         rt.up(UPLINK_INDEX),
         rt.address(UPLINK_INDEX, f"{machine.v4}/{SUBNET4.partition('/')[2]}"),
         rt.address(UPLINK_INDEX, f"{machine.v6}/{SUBNET6.partition('/')[2]}"),
@@ -71,7 +96,7 @@ def _node_routes(site: Site) -> tuple[rt.Request, ...]:
     peers = tuple(peer for peer in NODES if peer != site)
     return (
         # On the loopback one address serves all Pod links: Linux answers ARP for any of its addresses on any link.
-        rt.address(_LOOPBACK, f"{site.gateway4}/32"),
+        rt.address(LOOPBACK, f"{site.gateway4}/32"),
         *(rt.route(peer.pods4, UPLINK_INDEX, via=peer.v4) for peer in peers),
         *(rt.route(peer.pods6, UPLINK_INDEX, via=peer.v6) for peer in peers),
     )
@@ -105,7 +130,7 @@ def _cable_pod(node: Namespace, pod: Namespace, site: Site, host: int) -> None:
         rt.route(f"{v6}/128", index),
     )
     pod.netlink.do(
-        rt.up(_LOOPBACK),
+        rt.up(LOOPBACK),
         rt.up(UPLINK_INDEX),
         rt.address(UPLINK_INDEX, f"{v4}/32"),
         rt.address(UPLINK_INDEX, f"{v6}/128"),

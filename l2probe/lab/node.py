@@ -17,7 +17,7 @@ from l2probe.lab.launcher import Launch
 from l2probe.lab.netns import Namespace
 from l2probe.lab.programs import Child, Programs
 from l2probe.lab.responder import Responder
-from l2probe.lab.topology import FIRST_POD, LAST_POD, UPLINK, Site
+from l2probe.lab.topology import FIRST_POD, LAST_POD, SECOND, UPLINK, Site
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,7 +33,8 @@ class _Pod:
 class Node:
     """The driver's `NodeDriver`."""
 
-    def __init__(self, site: Site, namespace: Namespace, programs: Programs, interpreter: Interpreter) -> None:
+    def __init__(self, site: Site, segment: links.Segment, programs: Programs, interpreter: Interpreter) -> None:
+        namespace = segment.machines[site.name]
         self.name = site.name
         self.addresses: tuple[str, ...] = site.addresses
         self.mac = site.mac
@@ -42,7 +43,8 @@ class Node:
         self._site = site
         self._programs = programs
         self._interpreter = interpreter
-        self._responder = Responder(namespace, site.mac)
+        self._switch = segment.switch
+        self._responders = {UPLINK: Responder(namespace, site.mac)}
         self._pods: dict[str, _Pod] = {}
         self._last_host = FIRST_POD - 1
         # nft transactions on one node follow each other; the last one asked for is the last one applied.
@@ -50,11 +52,32 @@ class Node:
 
     def start(self) -> None:
         """Answer for what is announced, from now on."""
-        self._responder.start(asyncio.get_running_loop())
+        self._responders[UPLINK].start(asyncio.get_running_loop())
 
-    def announce(self, addresses: frozenset[str], *, gratuitous: bool = True) -> None:
+    def announce(self, addresses: frozenset[str], *, gratuitous: bool = True, device: str = UPLINK) -> None:
         """See `NodeDriver`."""
-        self._responder.own(addresses, gratuitous=gratuitous)
+        self._responders[device].own(addresses, gratuitous=gratuitous)
+
+    def heed(self, *, broadcast: bool, multicast: bool) -> None:
+        """See `NodeDriver`."""
+        for responder in self._responders.values():
+            responder.broadcast, responder.multicast = broadcast, multicast
+
+    async def second_nic(self, *, present: bool, shy: bool = False) -> None:
+        """See `NodeDriver`."""
+        if SECOND in self._responders:
+            self.interfaces = (UPLINK,)
+            self._responders.pop(SECOND).close()
+            await self._nft(datapath.render_pulled(SECOND))
+            links.pull_second(self._switch, self._site)
+        if present:
+            links.plug_second(self._switch, self.namespace, self._site, shy=shy)
+            await self._nft(datapath.render_plugged(SECOND))
+            first, second = self._responders[UPLINK], Responder(self.namespace, self._site.second.mac, SECOND)
+            second.broadcast, second.multicast = first.broadcast, first.multicast
+            second.start(asyncio.get_running_loop())
+            self._responders[SECOND] = second
+            self.interfaces = (UPLINK, SECOND)
 
     async def program(self, frontends: Sequence[Frontend]) -> None:
         """See `NodeDriver`."""

@@ -30,6 +30,7 @@ _SOLICITATION, _ADVERTISEMENT = 135, 136
 _SOLICITED, _OVERRIDE = 0x4000_0000, 0x2000_0000
 _HOPS = 255
 _FRAMES_AT_ONCE = 64
+_GROUP_BIT = 0x01
 _SO_ATTACH_FILTER = 26
 
 # Classic BPF: keep ICMPv6 neighbour solicitations, so that ordinary IPv6 traffic never wakes this process.
@@ -105,14 +106,18 @@ def _checksum(data: bytes) -> int:
 
 
 class Responder:
-    """Owns addresses on one machine's uplink: answers for them once `start` was called."""
+    """Owns addresses on one interface of a machine: answers for them once `start` was called.
 
-    def __init__(self, namespace: Namespace, mac: str) -> None:
+    `broadcast`, `multicast`: whether it hears who-has and solicitations that are sent to everybody.
+    """
+
+    def __init__(self, namespace: Namespace, mac: str, device: str = UPLINK) -> None:
+        self.broadcast = self.multicast = True
         self._mac = bytes.fromhex(mac.replace(":", ""))
         self._owned: frozenset[bytes] = frozenset()
         with namespace.entered():
-            self._arp = _listen(_ETH_ARP)
-            self._ndp = _listen(_ETH_IPV6, _ONLY_SOLICITATIONS)
+            self._arp = _listen(device, _ETH_ARP)
+            self._ndp = _listen(device, _ETH_IPV6, _ONLY_SOLICITATIONS)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Answer from now on."""
@@ -130,17 +135,23 @@ class Responder:
                 self._send(self._ndp, unsolicited_advertisement(self._mac, ip))
 
     def close(self) -> None:
-        """Fall silent."""
-        self._arp.close()
-        self._ndp.close()
+        """Fall silent; before or after `start`."""
+        for listening in (self._arp, self._ndp):
+            with contextlib.suppress(RuntimeError):
+                asyncio.get_running_loop().remove_reader(listening)
+            listening.close()
 
     def _read_arp(self) -> None:
-        for frame in _frames(self._arp):
+        for frame in self._heard(self._arp, everyone=self.broadcast):
             self._send(self._arp, arp_answer(frame, self._mac, self._owned))
 
     def _read_ndp(self) -> None:
-        for frame in _frames(self._ndp):
+        for frame in self._heard(self._ndp, everyone=self.multicast):
             self._send(self._ndp, ndp_answer(frame, self._mac, self._owned))
+
+    @staticmethod
+    def _heard(listening: socket.socket, *, everyone: bool) -> list[bytes]:
+        return [frame for frame in _frames(listening) if everyone or not frame[0] & _GROUP_BIT]
 
     @staticmethod
     def _send(through: socket.socket, frame: bytes | None) -> None:
@@ -154,8 +165,8 @@ def _packed(address: str) -> bytes:
     return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
 
 
-def _listen(protocol: int, program: tuple[tuple[int, int, int, int], ...] = ()) -> socket.socket:
-    """Return a packet socket on the uplink; it hears nothing before it is bound, so no frame slips past the filter."""
+def _listen(device: str, protocol: int, program: tuple[tuple[int, int, int, int], ...] = ()) -> socket.socket:
+    """Return a packet socket on an interface; it hears nothing before it is bound: no frame slips past the filter."""
     flags = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
     listening = socket.socket(socket.AF_PACKET, flags, 0)
     if program:
@@ -163,7 +174,7 @@ def _listen(protocol: int, program: tuple[tuple[int, int, int, int], ...] = ()) 
         listening.setsockopt(
             socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(program), ctypes.addressof(code))
         )
-    listening.bind((UPLINK, protocol))
+    listening.bind((device, protocol))
     return listening
 
 

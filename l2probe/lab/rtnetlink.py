@@ -16,7 +16,7 @@ from dataclasses import dataclass
 _NLMSG_ERROR = 2
 _F_REQUEST, _F_ACK, _F_EXCL, _F_CREATE = 0x1, 0x4, 0x200, 0x400
 _NEW = _F_CREATE | _F_EXCL
-_RTM_NEWLINK, _RTM_NEWADDR, _RTM_DELADDR, _RTM_NEWROUTE, _RTM_DELROUTE = 16, 20, 21, 24, 25
+_RTM_NEWLINK, _RTM_DELLINK, _RTM_NEWADDR, _RTM_DELADDR, _RTM_NEWROUTE, _RTM_DELROUTE = 16, 17, 20, 21, 24, 25
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 10, 18, 28
 _INFO_KIND, _INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
 _BR_FORWARD_DELAY, _BR_STP_STATE, _BR_MCAST_SNOOPING = 1, 5, 23
@@ -128,6 +128,11 @@ def cable(name: str, index: int, *, peer: str, peer_index: int, peer_network: in
 def enslave(index: int, bridge_index: int) -> Request:
     """Plug an interface into a bridge."""
     return Request(_RTM_NEWLINK, 0, _link(index) + _number(_IFLA_MASTER, bridge_index), f"enslave {index}")
+
+
+def remove(index: int) -> Request:
+    """Take an interface away, and with it its peer."""
+    return Request(_RTM_DELLINK, 0, _link(index), f"remove link {index}")
 
 
 def up(index: int) -> Request:

@@ -7,6 +7,7 @@ terminal, nothing else.
 
 from __future__ import annotations
 
+import difflib
 import os
 import select
 from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +53,7 @@ def run_inside(
         profile or profile_of(faults),
         faults,
         control_plane,
-        inner=lambda client: entering.become(holder.argv_of_ours(argv), client),
+        inner=lambda client, raw: entering.become(holder.argv_of_ours(argv), client, raw=raw),
     )
     pid, line = holder.start(plan)
     plan.host.close()
@@ -151,7 +152,8 @@ def inside(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
     LabError when no lab is up, or the command does not exist.
     """
     answer = _needed("status")
-    return entering.run(argv or entering.shell(), pid=answer["pid"], client=answer["client"], env=env or {})
+    where = {"pid": answer["pid"], "client": answer["client"], "raw": answer["raw"]}
+    return entering.run(argv or entering.shell(), **where, env=env or {})
 
 
 def fault(name: str) -> None:
@@ -173,7 +175,7 @@ def _needed(do: str, name: str = "") -> control.Answer:
 
 
 def _plan(
-    profile: str, faults: Sequence[str], control_plane: str, inner: Callable[[int], NoReturn] | None = None
+    profile: str, faults: Sequence[str], control_plane: str, inner: Callable[[int, bool], NoReturn] | None = None
 ) -> holder.Plan:
     found = None if control_plane == EMBEDDED else assets.find(os.environ)
     return holder.Plan(profile=profile, faults=tuple(faults), host=listen_on_host(), assets=found, inner=inner)
@@ -186,8 +188,11 @@ def _known(profile: str | None, faults: Sequence[str]) -> None:
         if name.startswith(DENIED):
             rights_of(name)
         elif name not in FAULTS:
+            close = difflib.get_close_matches(name, FAULTS, n=3, cutoff=0.5)
+            meant = f"Did you mean {' or '.join(close)}? " if close else ""
             raise UsageError(
-                f"The lab has no fault {name!r}.", f"It has {', '.join(FAULTS)} and {DENIED}VERB:RESOURCE."
+                f"The lab has no fault {name!r}.",
+                f"{meant}`l2probe lab faults` lists them; also {DENIED}VERB:RESOURCE.",
             )
 
 

@@ -19,6 +19,9 @@ POOL6 = ("2001:db8:1::40", "2001:db8:1::7f")
 
 UPLINK = "eth0"
 UPLINK_INDEX = 2
+SECOND = "eth1"
+SECOND_INDEX = 3
+"""A node's second NIC, which only a fault plugs in."""
 BRIDGE = "br0"
 BRIDGE_INDEX = 2
 POD_GATEWAY6 = "fe80::1"
@@ -49,6 +52,18 @@ class Site(Machine):
     """A machine that is a cluster node; `number` is in its addresses and in those of its Pods."""
 
     number: int
+
+    @property
+    def second(self) -> Machine:
+        """Where the node's second NIC is plugged in; it has no addresses of its own."""
+        return Machine(
+            name=self.name,
+            mac=f"02:00:00:00:01:{self.number:02x}",
+            v4=self.v4,
+            v6=self.v6,
+            port=f"q-{self.name}",
+            port_index=30 + self.number,
+        )
 
     @property
     def pods4(self) -> str:
@@ -100,6 +115,22 @@ FOREIGN = Machine(
     port_index=21,
 )
 MACHINES: tuple[Machine, ...] = (*NODES, CLIENT, FOREIGN)
+
+ROUTER = Machine(
+    name="router",
+    mac="02:00:00:00:00:fe",
+    v4="198.51.100.1",
+    v6="2001:db8:1::1",
+    port="p-router",
+    port_index=22,
+)
+"""Leads to a second segment; only a fault builds both."""
+REMOTE_SUBNETS = ("203.0.113.0/24", "2001:db8:2::/64")
+REMOTE_GATEWAY = ("203.0.113.1", "2001:db8:2::1")
+REMOTE = Machine(
+    name="remote", mac="02:00:00:00:02:64", v4="203.0.113.100", v6="2001:db8:2::100", port="eth1", port_index=3
+)
+"""The machine on the second segment, at the router's port."""
 
 
 def home(address: str) -> str | None:

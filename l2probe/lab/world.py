@@ -13,13 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from l2probe.errors import LabError
-from l2probe.lab import datapath, interpreter, kernel, links, mounts, switch
+from l2probe.lab import beyond, datapath, interpreter, kernel, links, mounts, path, switch
 from l2probe.lab.addresses import PYTHON, SPARE_ROOT
-from l2probe.lab.driver import NodeDriver, SwitchDriver
+from l2probe.lab.driver import NodeDriver, PathDriver, SwitchDriver
 from l2probe.lab.netns import Namespace
 from l2probe.lab.node import Node
 from l2probe.lab.programs import Programs, nft_path
-from l2probe.lab.topology import CLIENT, FOREIGN, NODES
+from l2probe.lab.topology import CLIENT, FOREIGN, NODES, REMOTE
 
 
 class World:
@@ -31,10 +31,14 @@ class World:
         machines = segment.machines
         self.own = segment.switch
         self.client = machines[CLIENT.name]
-        self._nodes = tuple(Node(site, machines[site.name], self.programs, python) for site in NODES)
+        self._segment = segment
+        self._remote: Namespace | None = None
+        self._nodes = tuple(Node(site, segment, self.programs, python) for site in NODES)
         self._switch = switch.Switch(segment.switch, machines[FOREIGN.name], self.programs)
         self.nodes: tuple[NodeDriver, ...] = self._nodes
         self.switch: SwitchDriver = self._switch
+        self._path = path.Path(segment.switch, machines[CLIENT.name], self.programs)
+        self.path: PathDriver = self._path
 
     async def start(self) -> None:
         """Answer, serve and start programs from now on; to be called once, on the loop that everything else uses."""
@@ -42,6 +46,15 @@ class World:
         for node in self._nodes:
             node.start()
         await self._switch.start()
+        self._path.start()
+
+    def place(self, machine: str) -> Namespace:
+        """Return a machine by its name; the one behind the router is built when it is first asked for."""
+        if machine != REMOTE.name:
+            return self._segment.machines[machine]
+        if self._remote is None:
+            self._remote = beyond.build(self._segment, (node.namespace for node in self._nodes))
+        return self._remote
 
 
 def _nothing() -> None:
@@ -79,7 +92,7 @@ def _home() -> None:
 def _load(segment: links.Segment) -> None:
     """Load every namespace's first rules, side by side."""
     first = [
-        (segment.switch, switch.skeleton()),
+        (segment.switch, switch.skeleton() + path.skeleton()),
         (segment.machines[FOREIGN.name], switch.foreign_skeleton()),
         *((segment.machines[site.name], datapath.skeleton(site)) for site in NODES),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from l2probe.judge.owners import GRACE_SECONDS
 from l2probe.model import Ip, NeighbourReply, NodeName
 from l2probe.run.stage import Stage
 
@@ -16,6 +17,7 @@ ELECTION_SECONDS = 5.0
 def await_announcer(stage: Stage, name: str, vips: Sequence[Ip]) -> None:
     """Ask who has the addresses until somebody answered for each, or silence is an answer; replies stay with the wire.
 
+    An answer from another node than the claimed holder is asked for again until it cannot be a handover any more.
     `vips` in the order of asking. Returns at once without a wire. Raises InterruptedRunError.
     """
     if stage.wire is None:
@@ -23,11 +25,33 @@ def await_announcer(stage: Stage, name: str, vips: Sequence[Ip]) -> None:
     started = stage.edges.now()
     while True:
         stage.edges.say(f"Asking the wire who has {', '.join(vips)} ({name}).")
+        asked = stage.edges.now()
         replies = stage.wire.ask(vips, stop_early=True)
         stage.edges.check()
-        if replies or stage.edges.now() >= _silent_at(stage, name, started):
+        if replies and (asked >= _settled_at(stage, name, started) or not _disputed(stage, name, vips, replies)):
+            return
+        if not replies and stage.edges.now() >= _silent_at(stage, name, started):
             return
         stage.edges.pause(0.1)
+
+
+def _disputed(stage: Stage, name: str, vips: Sequence[Ip], replies: Sequence[NeighbourReply]) -> bool:
+    """Tell whether only other nodes than the claimed holder answered."""
+    seen, holder = announcers(vips, stage.mapped(replies)), stage.holder(name)
+    return holder is not None and bool(seen) and holder not in seen
+
+
+def _settled_at(stage: Stage, name: str, started: float) -> float:
+    """Return the Unix time from which on another node's answer contradicts the claim."""
+    return (_held_since(stage, name) or started) + GRACE_SECONDS
+
+
+def _held_since(stage: Stage, name: str) -> float | None:
+    """Return when the holder was first read, as Unix time; None when nobody holds it, or we may not know."""
+    claims = stage.claims(name) or ()
+    if not claims or claims[-1].holder is None:
+        return None
+    return next(claim.read_at for claim in claims if claim.holder == claims[-1].holder)
 
 
 def _silent_at(stage: Stage, name: str, started: float) -> float:
@@ -35,11 +59,8 @@ def _silent_at(stage: Stage, name: str, started: float) -> float:
     cluster = stage.ground.cluster
     if cluster.policies == () or cluster.announcing is False:
         return started + SILENT_SECONDS
-    claims = stage.claims(name) or ()
-    if claims and claims[-1].holder is not None:
-        since = next(claim.read_at for claim in claims if claim.holder == claims[-1].holder)
-        return max(started, since) + SILENT_SECONDS
-    return started + ELECTION_SECONDS
+    since = _held_since(stage, name)
+    return started + ELECTION_SECONDS if since is None else max(started, since) + SILENT_SECONDS
 
 
 def announcers(vips: Sequence[Ip], replies: Sequence[NeighbourReply]) -> tuple[NodeName, ...]:

@@ -41,13 +41,17 @@ class ApiServer:
     """
 
     def __init__(self, app: App, runner: web.AppRunner, *, identity: Identity, token: str, system_token: str) -> None:
-        self._app, self._runner = app, runner
+        self._app, self._runner, self._identity = app, runner, identity
         self.ca_pem = identity.ca_pem.encode()
         self.token, self.system_token = token, system_token
 
     def kubeconfig(self, server_url: str) -> str:
         """Return a kubeconfig for `server_url` (https://127.0.0.1:port) as JSON, which is YAML."""
         return kubeconfig(server_url, ca_pem=self.ca_pem, token=self.token)
+
+    async def listen(self, listening: socket.socket) -> None:
+        """Serve on this listening TCP socket too; it belongs to the server from here on."""
+        await web.SockSite(self._runner, listening, ssl_context=self._identity.context).start()
 
     def restrict(self, right: Right, *, allowed: bool) -> None:
         """Take a right (verb, API group, resource) from the person, or give it back. `*` stands for all."""
@@ -119,6 +123,7 @@ async def start_api(
     app = App(backend, {token: PERSON, system_token: SYSTEM}, git_version)
     runner = web.AppRunner(app.application(), handler_cancellation=True, shutdown_timeout=0.5, access_log=None)
     await runner.setup()
+    api = ApiServer(app, runner, identity=identity, token=token, system_token=system_token)
     for sock in sockets:
-        await web.SockSite(runner, sock, ssl_context=identity.context).start()
-    return ApiServer(app, runner, identity=identity, token=token, system_token=system_token)
+        await api.listen(sock)
+    return api

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from l2probe.lab.controllers.election import RETRY_SECONDS, Seat, Step, held_spec, holder_of, lease_key, step
 from l2probe.lab.controllers.kinds import LEASE
-from l2probe.lab.controllers.knowledge import Knowledge
+from l2probe.lab.controllers.knowledge import Knowledge, Place
 from l2probe.lab.controllers.objects import Key, Obj
 from l2probe.lab.controllers.plane import Plane
 from l2probe.lab.driver import NodeDriver
@@ -23,17 +23,19 @@ class Agent:
     def __init__(self, plane: Plane, node: NodeDriver, knowledge: Knowledge, changed: Callable[[], None]) -> None:
         self.node = node
         self.alive = True
+        self.announcing = True
+        self.ghost = ""
         self._plane = plane
         self._knowledge = knowledge
         self._changed = changed
-        self._held: dict[Key, frozenset[str]] = {}
+        self._held: dict[Key, frozenset[Place]] = {}
         self._renewed: dict[Key, float] = {}
         self._turns: dict[Key, float] = {}
         self._queue = plane.queue(self._reconcile)
 
     @property
-    def addresses(self) -> frozenset[str]:
-        """The addresses of all Services whose lease it holds."""
+    def places(self) -> frozenset[Place]:
+        """The addresses of all Services whose lease it holds, each with the interfaces on which to answer for it."""
         return frozenset().union(*self._held.values())
 
     def look(self, service: Key) -> None:
@@ -64,7 +66,7 @@ class Agent:
     def _step(self, service: Key) -> Step:
         seat = Seat(
             me=self.node.name,
-            rank=self._knowledge.rank(service, self.node.name),
+            rank=self._knowledge.rank(service, self.node.name) if self.announcing else None,
             now=asyncio.get_running_loop().time(),
             observed=self._knowledge.observed(service),
             renewed=self._renewed.get(service),
@@ -94,7 +96,7 @@ class Agent:
             self._queue.add_after(service, taken.again)
 
     def _hold(self, service: Key, *, holds: bool) -> None:
-        found = self._knowledge.addresses(service, self.node) if holds else frozenset[str]()
+        found = self._knowledge.places(service, self.node) if holds else frozenset[Place]()
         if found == self._held.get(service, frozenset()):
             return
         if found:
@@ -104,10 +106,10 @@ class Agent:
         self._changed()
 
     async def _decay(self, service: Key) -> None:
-        """Leave the lease as an agent leaves it that died ten minutes ago while it held it."""
+        """Leave the lease as an agent leaves it that died ten minutes ago while it held it: this one, or the ghost."""
         lease = self._knowledge.lease(service)
         first = not holder_of(lease) and self._knowledge.rank(service, self.node.name) == 0
         mine = holder_of(lease) == self.node.name and service in self._renewed
         if first or mine:
-            await self._write(service, held_spec(None, self.node.name, time.time() - DEAD_SECONDS))
+            await self._write(service, held_spec(None, self.ghost or self.node.name, time.time() - DEAD_SECONDS))
             self._renewed.pop(service, None)

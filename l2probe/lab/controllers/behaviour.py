@@ -4,22 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from l2probe.lab.profiles import Mode
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
     """What the agents of all nodes do. The defaults are a healthy cluster.
 
-    `answering`: the holder answers for its addresses. `duplicated`: a second node answers too. `foreign`: a host
-    outside the cluster owns them too. `dropping`: the holder's NIC drops traffic to them. `alive`: agents renew
-    leases. `dsr`: the datapath does what its mode says.
+    `answering`: the holder answers for its addresses. `duplicated`: a second node answers too. `displaced`: another
+    node answers instead. `foreign`: a host outside the cluster owns them too. `dropping`: the holder's NIC drops
+    traffic to them. `alive`: agents renew leases. `ghost`: who is written into the leases that the dead leave, instead
+    of themselves. `announcing`: the feature is on. `dsr`: the datapath does what its mode says. `mode`: another than
+    the profile's. `masquerade`: local backends too see the node's address. `broadcast`, `multicast`: who-has and
+    neighbour solicitations that everybody hears are answered, as those to one machine always are.
     """
 
     answering: bool = True
     duplicated: bool = False
+    displaced: bool = False
     foreign: bool = False
     dropping: bool = False
     alive: bool = True
+    ghost: str = ""
+    announcing: bool = True
     dsr: bool = True
+    mode: Mode | None = None
+    masquerade: bool = False
+    broadcast: bool = True
+    multicast: bool = True
 
 
 HEALTHY = Behaviour()

@@ -25,6 +25,6 @@ async def break_(patient: Patient, name: str) -> None:
 
 async def mend(patient: Patient) -> None:
     """Undo all faults; what was deleted is made again."""
-    await broken_network.mend(patient.world)
-    await patient.restore()
+    await broken_network.mend(patient)
     patient.behave(HEALTHY)
+    await patient.restore()

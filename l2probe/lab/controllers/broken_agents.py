@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypedDict, Unpack
 
+from l2probe.lab.controllers.announcers import LEASE_PREFIX
+from l2probe.lab.controllers.kinds import CONFIG_MAP, LEASE
+from l2probe.lab.controllers.objects import Key, key_of, micro_timestamp
 from l2probe.lab.controllers.patient import Break, Patient
+from l2probe.lab.controllers.system import CONFIG, SYSTEM
+from l2probe.lab.profiles import Mode
+
+GHOST = "node-9"
+"""A node that was taken out of the cluster."""
+LONG_AGO_SECONDS = 600.0
 
 
 class _Change(TypedDict, total=False):
     answering: bool
     duplicated: bool
+    displaced: bool
     foreign: bool
     dropping: bool
     alive: bool
+    ghost: str
+    announcing: bool
     dsr: bool
+    mode: Mode
+    masquerade: bool
+    broadcast: bool
+    multicast: bool
 
 
 def _behaving(**change: Unpack[_Change]) -> Break:
@@ -25,12 +42,53 @@ def _behaving(**change: Unpack[_Change]) -> Break:
     return apply
 
 
+def _configured(settings: Mapping[str, str], **change: Unpack[_Change]) -> Break:
+    """Return the fault of agents that were restarted with these settings of cilium-config."""
+
+    async def apply(patient: Patient) -> None:
+        await patient.change(CONFIG_MAP, Key(SYSTEM, CONFIG), {"data": dict(settings)})
+        await _behaving(**change)(patient)
+
+    return apply
+
+
+async def _displaced(patient: Patient) -> None:
+    """Let another node answer, and have it so for ten minutes: of a lease just taken nobody could tell."""
+    since = micro_timestamp(time.time() - LONG_AGO_SECONDS)
+    for lease in patient.plane.leases:
+        if key_of(lease).name.startswith(LEASE_PREFIX) and lease["spec"].get("holderIdentity"):
+            aged = await patient.plane.client.merge(LEASE, key_of(lease), {"spec": {"acquireTime": since}})
+            patient.plane.leases.store(aged)
+    await _behaving(displaced=True)(patient)
+
+
+async def _holder_gone(patient: Patient) -> None:
+    """Leave every lease to a node that is gone; healing deletes them, as one must."""
+
+    async def delete() -> None:
+        for lease in patient.plane.leases:
+            if lease["spec"].get("holderIdentity") == GHOST:
+                await patient.plane.client.delete(LEASE, key_of(lease))
+
+    patient.undo.append(delete)
+    await _behaving(alive=False, ghost=GHOST)(patient)
+
+
 AGENTS: Mapping[str, Break] = {
     "silent-leader": _behaving(answering=False),
     "duplicate-announcers": _behaving(duplicated=True),
+    "holder-mismatch": _displaced,
     "foreign-owner": _behaving(foreign=True),
     "stale-lease": _behaving(alive=False),
+    "holder-gone": _holder_gone,
     "announcer-drops": _behaving(dropping=True),
+    "broadcast-unanswered": _behaving(broadcast=False),
+    "multicast-unanswered": _behaving(multicast=False),
+    "announcements-off": _configured({"enable-l2-announcements": "false"}, announcing=False),
+    "kube-proxy-replacement-off": _configured({"kube-proxy-replacement": "false"}, announcing=False, mode=Mode.SNAT),
     "dsr-not-effective": _behaving(dsr=False),
+    "snat": _configured({"bpf-lb-mode": "snat"}, mode=Mode.SNAT),
+    "hybrid": _configured({"bpf-lb-mode": "hybrid"}, mode=Mode.HYBRID),
+    "masquerade-all": _behaving(masquerade=True),
 }
 """How each fault of behaviour is applied; `Patient.behave` with the healthy one mends them all."""

@@ -41,7 +41,7 @@ class Datapath:
 
     async def _program(self, _key: str) -> None:
         await self._plane.activity.lull(BATCH_SECONDS)
-        wanted = frontends(self._plane.services, self._plane.slices, self._plane.profile, dsr=self._behaviour.dsr)
+        wanted = frontends(self._plane.services, self._plane.slices, self._plane.profile, self._behaviour)
         if wanted != self._programmed:
             await asyncio.gather(*(node.program(wanted) for node in self._nodes))
             self._programmed = wanted

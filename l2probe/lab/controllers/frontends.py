@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from l2probe.lab.controllers.allocation import ingress_of
+from l2probe.lab.controllers.behaviour import HEALTHY, Behaviour
 from l2probe.lab.controllers.endpoints import SERVICE_NAME
 from l2probe.lab.controllers.objects import Key, Obj, age_order, key_of, labels_of
 from l2probe.lab.driver import Forwarding, Frontend, Target
@@ -51,7 +53,7 @@ def _addresses(service: Obj) -> list[ipaddress.IPv4Address | ipaddress.IPv6Addre
     return list(dict.fromkeys((*ingress_of(service), *external)))
 
 
-def _of_service(service: Obj, slices: Sequence[Obj], profile: Profile, *, dsr: bool) -> Iterator[Frontend]:
+def _of_service(service: Obj, slices: Sequence[Obj], profile: Profile, behaviour: Behaviour) -> Iterator[Frontend]:
     spec = service["spec"]
     for address in _addresses(service):
         for port in spec.get("ports") or ():
@@ -61,20 +63,27 @@ def _of_service(service: Obj, slices: Sequence[Obj], profile: Profile, *, dsr: b
                 port=port["port"],
                 protocol=protocol,
                 targets=tuple(_targets(slices, port, address.version)),
-                forwarding=profile.forwarding(protocol) if dsr else Forwarding.SNAT,
+                forwarding=_forwarding(profile, behaviour, protocol),
                 no_backend=profile.no_backend,
                 local_only=spec.get("externalTrafficPolicy") == "Local",
                 source_ranges=tuple(spec.get("loadBalancerSourceRanges") or ()),
+                masquerade=behaviour.masquerade and spec.get("externalTrafficPolicy") != "Local",
             )
 
 
+def _forwarding(profile: Profile, behaviour: Behaviour, protocol: str) -> Forwarding:
+    if not behaviour.dsr:
+        return Forwarding.SNAT
+    return (replace(profile, mode=behaviour.mode) if behaviour.mode else profile).forwarding(protocol)
+
+
 def frontends(
-    services: Iterable[Obj], slices: Iterable[Obj], profile: Profile, *, dsr: bool = True
+    services: Iterable[Obj], slices: Iterable[Obj], profile: Profile, behaviour: Behaviour = HEALTHY
 ) -> tuple[Frontend, ...]:
-    """Return the frontends of all Services that have an address; `dsr` False: translate in spite of the mode."""
+    """Return the frontends of all Services that have an address; `behaviour`: what the datapath does of its mode."""
     parts = by_service(slices)
     return tuple(
         frontend
         for service in sorted(services, key=age_order)
-        for frontend in _of_service(service, parts.get(key_of(service), []), profile, dsr=dsr)
+        for frontend in _of_service(service, parts.get(key_of(service), []), profile, behaviour)
     )

@@ -13,6 +13,9 @@ from l2probe.lab.controllers.objects import Key, Obj, dig, key_of, labels_of
 from l2probe.lab.controllers.plane import Plane
 from l2probe.lab.driver import NodeDriver
 
+Place = tuple[str, str]
+"""An address, and the interface of a node on which it answers for it."""
+
 
 class Knowledge:
     """One memory for the agents of all nodes, as each would see the same through its own watch.
@@ -112,9 +115,12 @@ class Knowledge:
         order = self._candidates[service]
         return order.index(node) if node in order else None
 
-    def addresses(self, service: Key, node: NodeDriver) -> frozenset[str]:
-        """Return what the node answers for when it holds the Service's lease."""
+    def places(self, service: Key, node: NodeDriver) -> frozenset[Place]:
+        """Return what the node answers for when it holds the Service's lease, and on which of its interfaces."""
         found, where = self._plane.services.get(service), self._plane.nodes.get(Key("", node.name))
         if found is None or where is None:
             return frozenset()
-        return addresses(self._view(found), where, node.interfaces, self._plane.profile)
+        view, profile = self._view(found), self._plane.profile
+        return frozenset(
+            (address, device) for device in node.interfaces for address in addresses(view, where, (device,), profile)
+        )

@@ -26,6 +26,8 @@ from l2probe.lab.profiles import Mode, Profile
 from l2probe.lab.topology import PODS4, POOL4, POOL6
 
 SYSTEM = "kube-system"
+CONFIG = "cilium-config"
+"""The ConfigMap from which agents read their settings."""
 NODE_LEASES = "kube-node-lease"
 KUBELET_VERSION = "v1.34.4"
 AGENT_LABELS = {"k8s-app": "cilium", "app.kubernetes.io/name": "cilium-agent", "app.kubernetes.io/part-of": "cilium"}
@@ -143,7 +145,7 @@ def config(profile: Profile) -> dict[str, str]:
 
 def config_map(profile: Profile) -> Obj:
     """Return ConfigMap kube-system/cilium-config."""
-    return _object(CONFIG_MAP, "cilium-config", SYSTEM, data=config(profile))
+    return _object(CONFIG_MAP, CONFIG, SYSTEM, data=config(profile))
 
 
 def service_account(name: str, namespace: str) -> Obj:

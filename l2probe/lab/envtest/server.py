@@ -40,9 +40,18 @@ _LOOPBACK_INDEX = 1
 class Envtest:
     """A running control plane; it lives as long as the lab."""
 
-    def __init__(self, client: Client, kubelets: Kubelets, *, ca_pem: bytes, token: str, system_token: str) -> None:
+    def __init__(
+        self,
+        client: Client,
+        kubelets: Kubelets,
+        namespace: Namespace,
+        *,
+        ca_pem: bytes,
+        token: str,
+        system_token: str,
+    ) -> None:
         self.ca_pem, self.token, self.system_token = ca_pem, token, system_token
-        self._client, self._kubelets = client, kubelets
+        self._client, self._kubelets, self._namespace = client, kubelets, namespace
         self._denied: frozenset[Right] = frozenset()
 
     def kubeconfig(self, url: str) -> str:
@@ -64,6 +73,10 @@ class Envtest:
                     f"The API server did not change the right {':'.join(right)} within {OBEYED_SECONDS:.0f} s."
                 )
             await asyncio.sleep(POLL_SECONDS)
+
+    async def listen(self, listening: socket.socket) -> None:
+        """Serve on one more listening socket."""
+        await relay((listening,), self._namespace, commands.PORT)
 
     def serve_logs(self, source: LogSource) -> None:
         """Let `kubectl logs` read from `source`."""
@@ -91,7 +104,7 @@ async def start_envtest(assets: Assets, world: World, sockets: Sequence[socket.s
     await _ready(client, programs)
     await client.create(CLUSTER_ROLE, person.role((), frozenset()))
     await client.create(CLUSTER_ROLE_BINDING, person.binding())
-    return Envtest(client, kubelets, ca_pem=keys.ca_pem, token=token, system_token=system_token)
+    return Envtest(client, kubelets, namespace, ca_pem=keys.ca_pem, token=token, system_token=system_token)
 
 
 async def _start(world: World, namespace: Namespace, name: str, argv: tuple[str, ...]) -> Child:

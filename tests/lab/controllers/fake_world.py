@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from l2probe.errors import LabError
-from l2probe.lab.driver import Frontend, PodLink, World
+from l2probe.lab.driver import HARMLESS, Frontend, Meddling, PodLink, World
 
 
 class FakeProcess:
@@ -42,6 +42,9 @@ class FakeNode:
         self.mac = f"02:00:00:00:00:{number:02x}"
         self.interfaces: tuple[str, ...] = ("eth0",)
         self.announced: frozenset[str] = frozenset()
+        self.elsewhere: dict[str, frozenset[str]] = {}
+        self.heeds = (True, True)
+        self.second: str | None = None
         self.announcements: list[tuple[frozenset[str], bool]] = []
         self.frontends: tuple[Frontend, ...] = ()
         self.programmed = 0
@@ -56,11 +59,25 @@ class FakeNode:
         self._real = real
         self._netns = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
-    def announce(self, addresses: frozenset[str], *, gratuitous: bool = True) -> None:
+    def announce(self, addresses: frozenset[str], *, gratuitous: bool = True, device: str = "eth0") -> None:
         """See the driver."""
+        assert device in self.interfaces
+        if device != "eth0":
+            self.elsewhere[device] = addresses
+            return
         self.announced = addresses
         self.announcements.append((addresses, gratuitous))
         self._asked.set()
+
+    def heed(self, *, broadcast: bool, multicast: bool) -> None:
+        """See the driver."""
+        self.heeds = (broadcast, multicast)
+
+    async def second_nic(self, *, present: bool, shy: bool = False) -> None:
+        """See the driver."""
+        self.interfaces = ("eth0", "eth1") if present else ("eth0",)
+        self.second = None if not present else "shy" if shy else "plain"
+        self.elsewhere.clear()
 
     async def program(self, frontends: Sequence[Frontend]) -> None:
         """See the driver."""
@@ -139,13 +156,25 @@ class FakeSwitch:
         self.owned = addresses
 
 
+class FakePath:
+    """Devices that record what they should do."""
+
+    def __init__(self) -> None:
+        self.meddling = HARMLESS
+
+    async def meddle(self, meddling: Meddling) -> None:
+        """See the driver."""
+        self.meddling = meddling
+
+
 class FakeWorld:
-    """Three nodes and a switch."""
+    """Three nodes, a switch, and what is between them."""
 
     def __init__(self, *, real: bool = False) -> None:
         self.asked = asyncio.Event()
         self.nodes = tuple(FakeNode(number, self.asked, real=real) for number in (1, 2, 3))
         self.switch = FakeSwitch()
+        self.path = FakePath()
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Return when `holds` does; it is looked at after each announcement."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from l2probe.lab.controllers.behaviour import Behaviour
 from l2probe.lab.controllers.endpoints import slices_of
 from l2probe.lab.controllers.frontends import frontends
 from l2probe.lab.driver import Forwarding, Frontend, NoBackend, Target
@@ -187,7 +188,7 @@ def test_terminating_backends_serve_only_when_no_other_does(pods: list[dict[str,
 
 def test_a_datapath_that_ignores_its_mode_translates() -> None:
     """With `dsr` False every frontend uses SNAT whatever the profile says."""
-    found = frontends([service()], [], DSR, dsr=False)
+    found = frontends([service()], [], DSR, Behaviour(dsr=False))
 
     assert {front.forwarding for front in found} == {Forwarding.SNAT}
 

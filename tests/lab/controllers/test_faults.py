@@ -6,29 +6,41 @@ import asyncio
 import functools
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
 from l2probe.errors import UsageError
 from l2probe.lab.controllers.breakage import BREAKS
-from l2probe.lab.controllers.kinds import LEASE, POLICY, POOLS, SERVICE, pool
-from l2probe.lab.controllers.objects import Key, Obj, moment_of
-from l2probe.lab.driver import Forwarding
+from l2probe.lab.controllers.kinds import CONFIG_MAP, LEASE, NODE, POLICY, POOLS, SERVICE, Kind, pool
+from l2probe.lab.controllers.objects import Key, Obj, key_of, moment_of
+from l2probe.lab.driver import HARMLESS, Forwarding, Severed
 from l2probe.lab.faults import FAULTS
+from l2probe.lab.standing import STANDINGS
 from tests.lab.controllers.fake_world import FakeWorld
 from tests.lab.controllers.harness import Lab, condition, running, service, vips
 
 
 def state(world: FakeWorld) -> tuple[object, ...]:
     """Return all that can be seen of the World, apart from how often it was asked."""
-    nodes = tuple((node.announced, node.frontends, node.dropped) for node in world.nodes)
+    nodes = tuple(
+        (node.announced, node.elsewhere, node.heeds, node.second, node.frontends, node.dropped) for node in world.nodes
+    )
     switch = world.switch
     return (
         *nodes,
         {k: v for k, v in switch.limits.items() if v},
         {k: v for k, v in switch.losses.items() if v},
         switch.owned,
+        world.path.meddling,
     )
+
+
+async def contents(lab: Lab) -> list[object]:
+    """Return what people wrote into the objects that faults touch."""
+    kinds = (SERVICE, POLICY, pool("v2"), CONFIG_MAP)
+    found = [obj for kind in kinds for obj in (await lab.client.list(kind))[0]]
+    return [(obj["kind"], key_of(obj), obj.get("spec"), obj.get("data")) for obj in found]
 
 
 async def both(lab: Lab) -> list[str]:
@@ -129,6 +141,177 @@ async def no_pool(lab: Lab) -> None:
     assert not any(node.announced for node in lab.world.nodes)
 
 
+async def spec_of(lab: Lab, kind: Kind, name: str, namespace: str = "") -> Obj:
+    """Return an object's spec as the API has it now."""
+    return dict((await lab.client.get(kind, Key(namespace, name)))["spec"])
+
+
+async def unannounced(lab: Lab) -> None:
+    """Leases are let go, nobody answers, addresses and datapath stay."""
+    await lab.lease("web", lambda lease: not lease["spec"]["holderIdentity"], "shop")
+    await lab.world.until(lambda: not any(node.announced for node in lab.world.nodes))
+    assert vips(await lab.addressed("web", "shop"))
+    assert lab.world.nodes[0].frontends
+
+
+async def policy_service_selector(lab: Lab) -> None:
+    """Nothing is selected by the label of Services that the policy wants."""
+    assert (await spec_of(lab, POLICY, "lab"))["serviceSelector"] == {"matchLabels": {"announce": "l2"}}
+    await unannounced(lab)
+
+
+async def policy_node_selector(lab: Lab) -> None:
+    """Nothing is selected by the label of nodes that the policy wants."""
+    assert (await spec_of(lab, POLICY, "lab"))["nodeSelector"]["matchLabels"]
+    await unannounced(lab)
+
+
+async def policy_no_addresses(lab: Lab) -> None:
+    """Both flags are off."""
+    spec = await spec_of(lab, POLICY, "lab")
+    assert (spec["loadBalancerIPs"], spec["externalIPs"]) == (False, False)
+    await unannounced(lab)
+
+
+async def settings(lab: Lab) -> dict[str, str]:
+    """Return the data of cilium-config."""
+    return dict((await lab.client.get(CONFIG_MAP, Key("kube-system", "cilium-config")))["data"])
+
+
+async def announcements_off(lab: Lab) -> None:
+    """See that the setting says so, and the agents obey."""
+    assert (await settings(lab))["enable-l2-announcements"] == "false"
+    await unannounced(lab)
+
+
+async def kube_proxy_replacement_off(lab: Lab) -> None:
+    """See that the setting says so, agents announce nothing, and traffic is translated as kube-proxy does."""
+    assert (await settings(lab))["kube-proxy-replacement"] == "false"
+    await unannounced(lab)
+    assert {front.forwarding for node in lab.world.nodes for front in node.frontends} == {Forwarding.SNAT}
+
+
+async def requested_address_taken(lab: Lab) -> None:
+    """See that the new Service has no address, and the reason names the one that it asked for."""
+    pending = await lab.obj(SERVICE, Key("shop", "cart"), lambda obj: condition(obj, IPAM))
+    assert condition(pending, IPAM)["reason"] == "already_allocated"
+    assert vips(await lab.addressed("api", "shop"))[0] in condition(pending, IPAM)["message"]
+
+
+async def foreign_load_balancer_class(lab: Lab) -> None:
+    """See that the new Service has neither an address nor a condition."""
+    pending = await lab.client.get(SERVICE, Key("shop", "checkout"))
+    assert not vips(pending)
+    assert not pending["status"].get("conditions")
+
+
+async def no_ready_backend(lab: Lab) -> None:
+    """See that the shop's Services have an address, an announcer and no backend."""
+    await lab.cluster.ready()
+    assert {front.targets for front in lab.world.nodes[0].frontends} == {()}
+    assert any(node.announced for node in lab.world.nodes)
+
+
+async def wrong_target_port(lab: Lab) -> None:
+    """Backends are as before, at another port."""
+    await lab.cluster.ready()
+    targets = {target for front in lab.world.nodes[0].frontends for target in front.targets}
+    assert {target.port for target in targets} == {8081}
+
+
+async def holder_mismatch(lab: Lab) -> None:
+    """One node answers, and it is not the holder, who has held for ten minutes."""
+    addresses = await both(lab)
+    for address in addresses:
+        assert len(lab.world.announcers(address)) == 1
+    for lease in await leases(lab):
+        assert lease["spec"]["holderIdentity"] not in lab.world.announcers(
+            addresses[0 if lease["metadata"]["name"].endswith("web") else -1]
+        )
+    assert time.time() - moment_of((await lab.lease("web", bool, "shop"))["spec"]["acquireTime"]) > 500
+
+
+async def holder_gone(lab: Lab) -> None:
+    """Leases name a node that does not exist, unrenewed; nobody answers."""
+    addresses = await both(lab)
+    assert [lab.world.announcers(address) for address in addresses] == [[]] * 4
+    nodes = {node["metadata"]["name"] for node in (await lab.client.list(NODE))[0]}
+    assert {lease["spec"]["holderIdentity"] for lease in await leases(lab)}.isdisjoint(nodes)
+
+
+async def multicast_unanswered(lab: Lab) -> None:
+    """Every node hears everything but multicast."""
+    assert {node.heeds for node in lab.world.nodes} == {(True, False)}
+
+
+async def broadcast_unanswered(lab: Lab) -> None:
+    """Every node hears everything but broadcasts."""
+    assert {node.heeds for node in lab.world.nodes} == {(False, True)}
+
+
+async def several_nics(lab: Lab) -> None:
+    """See that a node answers for the same on both NICs."""
+    await both(lab)
+    assert {node.second for node in lab.world.nodes} == {"plain"}
+    assert [node.elsewhere.get("eth1", frozenset()) for node in lab.world.nodes] == [
+        node.announced for node in lab.world.nodes
+    ]
+
+
+async def only_second(lab: Lab) -> None:
+    """Nodes answer on the second NIC alone."""
+    await both(lab)
+    assert not any(node.announced for node in lab.world.nodes)
+    assert sorted(address for node in lab.world.nodes for address in node.elsewhere.get("eth1", ()))
+
+
+async def reply_from_other_nic(lab: Lab) -> None:
+    """See that the second NIC is any NIC."""
+    await only_second(lab)
+    assert {node.second for node in lab.world.nodes} == {"plain"}
+
+
+async def announcer_unmapped(lab: Lab) -> None:
+    """See that the second NIC does not answer for the node."""
+    await only_second(lab)
+    assert {node.second for node in lab.world.nodes} == {"shy"}
+
+
+def meddled(**wanted: object) -> Callable[[Lab], Awaitable[None]]:
+    """Return the effect of devices that do this and nothing else."""
+
+    async def effect(lab: Lab) -> None:
+        assert {name: getattr(lab.world.path.meddling, name) for name in wanted} == wanted
+        assert replace(lab.world.path.meddling, **{name: getattr(HARMLESS, name) for name in wanted}) == HARMLESS
+
+    return effect
+
+
+async def snat(lab: Lab) -> None:
+    """See that the setting says SNAT, and so does the datapath."""
+    await dsr_not_effective(lab)
+    assert (await settings(lab))["bpf-lb-mode"] == "snat"
+
+
+async def hybrid(lab: Lab) -> None:
+    """See that the setting says hybrid, and the datapath translates UDP alone."""
+    await both(lab)
+    assert {(front.protocol, front.forwarding) for node in lab.world.nodes for front in node.frontends} == {
+        ("TCP", Forwarding.DSR),
+        ("UDP", Forwarding.SNAT),
+    }
+    assert (await settings(lab))["bpf-lb-mode"] == "hybrid"
+
+
+async def masquerade_all(lab: Lab) -> None:
+    """Every frontend of policy Cluster masquerades, those of policy Local do not."""
+    await both(lab)
+    assert {(front.local_only, front.masquerade) for front in lab.world.nodes[0].frontends} == {
+        (False, True),
+        (True, False),
+    }
+
+
 EFFECTS: dict[str, Callable[[Lab], Awaitable[None]]] = {
     "silent-leader": silent_leader,
     "duplicate-announcers": duplicate_announcers,
@@ -140,16 +323,42 @@ EFFECTS: dict[str, Callable[[Lab], Awaitable[None]]] = {
     "no-policy": no_policy,
     "no-pool": no_pool,
     "loss": loss,
+    "policy-service-selector": policy_service_selector,
+    "policy-node-selector": policy_node_selector,
+    "policy-no-addresses": policy_no_addresses,
+    "announcements-off": announcements_off,
+    "kube-proxy-replacement-off": kube_proxy_replacement_off,
+    "requested-address-taken": requested_address_taken,
+    "foreign-load-balancer-class": foreign_load_balancer_class,
+    "no-ready-backend": no_ready_backend,
+    "wrong-target-port": wrong_target_port,
+    "holder-mismatch": holder_mismatch,
+    "holder-gone": holder_gone,
+    "multicast-unanswered": multicast_unanswered,
+    "broadcast-unanswered": broadcast_unanswered,
+    "several-nics": several_nics,
+    "reply-from-other-nic": reply_from_other_nic,
+    "announcer-unmapped": announcer_unmapped,
+    "cross-node-blocked": meddled(severed=Severed.ALL),
+    "cross-node-udp-blocked": meddled(severed=Severed.UDP),
+    "intercepted": meddled(intercepting=True),
+    "translated": meddled(translating=True),
+    "deaf-interface": meddled(isolating=True),
+    "snat": snat,
+    "hybrid": hybrid,
+    "masquerade-all": masquerade_all,
 }
+IPAM = "cilium.io/IPAMRequestSatisfied"
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", BREAKS)
 def test_a_fault_breaks_and_healing_mends(name: str) -> None:
     """The fault shows in the World and the API while it lasts; afterwards both are as before."""
 
     async def law() -> None:
         async with running() as lab:
             before, addresses = state(lab.world), vips(await lab.addressed("web", "shop"))
+            content = await contents(lab)
             await lab.cluster.fault(name)
             await EFFECTS[name](lab)
             for late in [
@@ -166,6 +375,7 @@ def test_a_fault_breaks_and_healing_mends(name: str) -> None:
             ]
             assert vips(await lab.addressed("web", "shop")) == addresses
             assert state(lab.world) == before
+            assert await contents(lab) == content
             assert {lease["metadata"]["name"].rpartition("-")[2] for lease in held} == {"api", "web"}
 
     asyncio.run(law())
@@ -212,7 +422,9 @@ def test_an_unknown_fault_is_refused_with_the_known_ones() -> None:
 
 def test_every_listed_fault_can_be_applied() -> None:
     """The table that people read and the table that breaks have the same names; each row says what it does."""
-    assert set(FAULTS) == set(BREAKS) == set(EFFECTS)
+    assert set(BREAKS) == set(EFFECTS)
+    assert set(FAULTS) == set(BREAKS) | set(STANDINGS)
+    assert not set(BREAKS) & set(STANDINGS)
     assert all(fault.name == name and fault.about for name, fault in FAULTS.items())
     assert FAULTS["mtu"].command == "l2probe run --lab --fault mtu"
     assert pool("v2").plural == POOLS

@@ -27,6 +27,7 @@ import pytest
 from l2probe.errors import LabError
 from l2probe.lab import kernel, world
 from l2probe.lab.driver import Forwarding, Frontend, NoBackend, PodLink, Target
+from l2probe.lab.netns import Namespace
 
 ROOT = Path(__file__).parents[3]
 VIP4, VIP6 = "198.51.100.40", "2001:db8:1::40"
@@ -105,6 +106,7 @@ class Stage:
         no_backend: NoBackend = NoBackend.REJECT,
         local_only: bool = False,
         source_ranges: tuple[str, ...] = (),
+        masquerade: bool = False,
     ) -> None:
         """Point port 80 of both VIPs at the echo Pods on these nodes, TCP and UDP, on every node."""
         frontends = [
@@ -114,6 +116,7 @@ class Stage:
                 no_backend=no_backend,
                 local_only=local_only,
                 source_ranges=source_ranges,
+                masquerade=masquerade,
             )
             for frontend in self.frontends(nodes)
         ]
@@ -138,8 +141,13 @@ class Stage:
 
     def connect_from_client(self, kind: str) -> socket.socket:
         """Return an unconnected socket of the client."""
+        return self.connect_from(self.world.client, kind)
+
+    @staticmethod
+    def connect_from(machine: Namespace, kind: str) -> socket.socket:
+        """Return an unconnected socket of any machine."""
         family = socket.AF_INET6 if kind.endswith("6") else socket.AF_INET
-        with self.world.client.entered():
+        with machine.entered():
             return socket.socket(family, socket.SOCK_STREAM if kind.startswith("tcp") else socket.SOCK_DGRAM)
 
     async def ask(
@@ -147,7 +155,7 @@ class Stage:
     ) -> list[str]:
         """Ask the VIP; each answer is what the Pod said, or how it failed: timeout, refused, unreachable, reset."""
         return [
-            await asyncio.to_thread(_ask, self.connect_from_client(kind), kind, seconds, data, port)
+            await asyncio.to_thread(ask, self.connect_from_client(kind), kind, seconds, data, port)
             for _ in range(times)
         ]
 
@@ -189,7 +197,8 @@ async def hears(listening: socket.socket) -> list[bytes]:
     return await asyncio.to_thread(heard, listening)
 
 
-def _ask(asking: socket.socket, kind: str, seconds: float, data: bytes, port: int) -> str:
+def ask(asking: socket.socket, kind: str, seconds: float, data: bytes, port: int) -> str:
+    """Ask the VIP of the kind's family through this socket; see `Stage.ask` for what comes back."""
     with asking:
         asking.settimeout(seconds)
         try:

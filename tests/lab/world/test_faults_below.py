@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from tests.lab.world.stage import KINDS, VIP4, VIPS, Stage, advertisements, arp_replies, hears, play, solicit, who_has
+from l2probe.lab.driver import HARMLESS, Meddling, Severed
+from tests.lab.world.stage import (
+    KINDS,
+    VIP4,
+    VIPS,
+    Stage,
+    advertisements,
+    arp_replies,
+    ask,
+    hears,
+    play,
+    solicit,
+    syn_acks,
+    who_has,
+)
 from tests.lab.world.stage import VIP6 as VIP6_ADDRESS
 from tests.lab.world.test_forwarding import CLIENT, two_pods
 
@@ -131,3 +146,154 @@ def test_a_foreign_host_answers_and_serves_a_page_of_its_own() -> None:
         assert "printer" in seen["alone"][kind][0]
     assert "printer" in seen["odd"][0]
     assert seen["after"] == {kind: [f"{CLIENT[kind]} node-1"] for kind in KINDS}
+
+
+async def _unheard(stage: Stage) -> dict[str, Any]:
+    await two_pods(stage)
+    questions = (who_has(VIP4), who_has(VIP4, to=NODE1), solicit(VIP6_ADDRESS), solicit(VIP6_ADDRESS, to=NODE1))
+    facts = {}
+    for name, heeds in {"arp": (False, True), "ndp": (True, False), "both": (True, True)}.items():
+        stage.nodes["node-1"].heed(broadcast=heeds[0], multicast=heeds[1])
+        caught = []
+        for question in questions:
+            wire = stage.listen()
+            stage.send(question)
+            caught.append(await hears(wire))
+        facts[name] = [len(arp_replies(part, VIP4)) + len(advertisements(part, VIP6_ADDRESS)) for part in caught]
+    return facts
+
+
+def test_what_is_asked_of_everybody_may_stay_unheard() -> None:
+    """heed: broadcast who-has and multicast solicitations can be lost on the announcer while unicast ones arrive."""
+    seen = play(_unheard)
+
+    assert {name: seen[name] for name in ("arp", "ndp", "both")} == {
+        "arp": [0, 1, 1, 1],
+        "ndp": [1, 1, 0, 1],
+        "both": [1, 1, 1, 1],
+    }
+
+
+SECOND1 = "02:00:00:00:01:01"
+
+
+async def _second(stage: Stage) -> dict[str, Any]:
+    await two_pods(stage)
+    await stage.program("node-1")
+    node = stage.nodes["node-1"]
+    facts: dict[str, Any] = {}
+    for name, shy in (("plain", False), ("shy", True)):
+        await node.second_nic(present=True, shy=shy)
+        node.announce(frozenset())
+        node.announce(VIPS, device="eth1")
+        stage.forget()
+        wire = stage.listen()
+        stage.send(who_has(VIP4))
+        stage.send(solicit(VIP6_ADDRESS))
+        stage.send(who_has("198.51.100.11"))
+        answers = await stage.ask_all()
+        caught = await hears(wire)
+        facts[name] = {
+            "vip": sorted({reply["from"] for reply in arp_replies(caught, VIP4)}),
+            "vip6": sorted({str(each["mac"]) for each in advertisements(caught, VIP6_ADDRESS)}),
+            "node": sorted({reply["from"] for reply in arp_replies(caught, "198.51.100.11")}),
+            "answers": answers,
+            "syn_acks": sorted(syn_acks(caught)),
+        }
+    await node.drop_traffic(VIPS)
+    facts["dropped"] = await stage.ask("tcp4", seconds=0.3)
+    await node.drop_traffic(frozenset())
+    await node.second_nic(present=False)
+    await node.second_nic(present=False)
+    node.announce(VIPS)
+    stage.forget()
+    return {**facts, "after": await stage.ask_all(), "interfaces": node.interfaces}
+
+
+def test_a_second_nic_serves_and_answers_as_linux_does() -> None:
+    """What comes in by eth1 is served, and leaves by eth0; eth1 answers for the node's own address unless it is shy."""
+    seen = play(_second)
+
+    for name, answering in (("plain", [NODE1, SECOND1]), ("shy", [NODE1])):
+        assert seen[name]["vip"] == seen[name]["vip6"] == [SECOND1]
+        assert seen[name]["node"] == answering
+        assert seen[name]["answers"] == {kind: [f"{CLIENT[kind]} node-1"] for kind in KINDS}
+        assert seen[name]["syn_acks"] == [NODE1]
+    assert seen["dropped"] == ["timeout"]
+    assert seen["after"] == {kind: [f"{CLIENT[kind]} node-1"] for kind in KINDS}
+    assert seen["interfaces"] == ["eth0"]
+
+
+async def _meddled(stage: Stage) -> dict[str, Any]:
+    await two_pods(stage)
+    await stage.program("node-2")
+    facts: dict[str, Any] = {}
+    page = b"GET / HTTP/1.0\r\n\r\n" + bytes(500)
+    for name, meddling in MEDDLED.items():
+        stage.forget()
+        await stage.world.path.meddle(meddling)
+        facts[name] = await stage.ask_all(seconds=0.4, data=page if name == "intercepting" else b"?")
+    return facts
+
+
+MEDDLED = {
+    "nothing": HARMLESS,
+    "all": Meddling(severed=Severed.ALL),
+    "udp": Meddling(severed=Severed.UDP),
+    "intercepting": Meddling(intercepting=True),
+    "isolating": Meddling(isolating=True),
+    "translating": Meddling(translating=True),
+    "after": HARMLESS,
+}
+
+
+def test_devices_between_the_machines_meddle_with_frames() -> None:
+    """Severed nodes lose what crosses, a proxy answers itself, isolation mutes neighbours, a translator changes whom
+    the Pod sees; each alone, and nothing of it stays.
+    """  # noqa: D205 - one law
+    seen = play(_meddled)
+
+    healthy = {kind: [f"{CLIENT[kind]} node-2"] for kind in KINDS}
+    assert seen["nothing"] == seen["after"] == healthy
+    assert seen["all"] == {kind: ["timeout"] for kind in KINDS}
+    assert seen["udp"] == healthy | {"udp4": ["timeout"], "udp6": ["timeout"]}
+    assert all("printer" in seen["intercepting"][kind][0] for kind in KINDS)
+    assert seen["isolating"] == {kind: ["timeout"] for kind in KINDS}
+    other = {"4": "198.51.100.254", "6": "2001:db8:1::fe"}
+    assert seen["translating"] == {kind: [f"{other[kind[-1]]} node-2"] for kind in KINDS}
+
+
+async def _masqueraded(stage: Stage) -> dict[str, Any]:
+    await two_pods(stage)
+    await stage.program("node-1", masquerade=True)
+    seen = await stage.ask_all()
+    await stage.program("node-1")
+    return {"seen": seen, "after": await stage.ask_all()}
+
+
+def test_a_masquerading_datapath_hides_the_client_from_its_own_pods() -> None:
+    """With `masquerade` a backend on the announcer sees the announcer; without it the client again."""
+    seen = play(_masqueraded)
+
+    own = {"4": "198.51.100.11", "6": "2001:db8:1::11"}
+    assert seen["seen"] == {kind: [f"{own[kind[-1]]} node-1"] for kind in KINDS}
+    assert seen["after"] == {kind: [f"{CLIENT[kind]} node-1"] for kind in KINDS}
+
+
+async def _beyond(stage: Stage) -> dict[str, Any]:
+    await two_pods(stage)
+    await stage.program("node-2")
+    remote = stage.world.place("remote")
+    answers = {}
+    for kind in KINDS:
+        answers[kind] = await asyncio.to_thread(ask, stage.connect_from(remote, kind), kind, 2, b"?", 80)
+    return {"answers": answers, "same": stage.world.place("remote") is remote}
+
+
+def test_a_machine_behind_a_router_reaches_the_addresses() -> None:
+    """Packets from the second segment are routed both ways, and the Pod sees the machine that sent them."""
+    seen = play(_beyond)
+
+    far = {"4": "203.0.113.100", "6": "2001:db8:2::100"}
+    assert seen["answers"] == {kind: f"{far[kind[-1]]} node-2" for kind in KINDS}
+    assert seen["same"]

@@ -119,7 +119,7 @@ trusting = ssl._create_unverified_context()
 session.up("cilium-1.19-dsr", [])
 session.fault("silent-leader"); session.fault("denied:list:leases"); session.fault("silent-leader")
 broken, codes = session.status().faults, [leases()]
-try: session.fault("gremlins"); refused = ""
+try: session.fault("silent-leadr"); refused = ""
 except session.UsageError as problem: refused = str(problem)
 session.heal()
 codes += [leases()]
@@ -130,7 +130,7 @@ print(json.dumps({"broken": broken, "healed": healed, "refused": refused, "codes
     assert seen["broken"] == ["silent-leader", "denied:list:leases"]
     assert seen["healed"] == []
     assert seen["codes"] == [403, 200]
-    assert str(seen["refused"]).startswith("The lab has no fault 'gremlins'. It has silent-leader,")
+    assert str(seen["refused"]).startswith("The lab has no fault 'silent-leadr'. Did you mean silent-leader")
 
 
 def test_two_who_come_at_once_get_one_lab() -> None:

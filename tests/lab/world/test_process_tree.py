@@ -36,7 +36,7 @@ def _needs_namespaces() -> None:
 
 
 HOLD = """
-plan = session._plan("cilium-1.19-dsr", (), inner=lambda client: entering.become(("sleep", "300"), client))
+plan = session._plan("cilium-1.19-dsr", (), inner=lambda client, _: entering.become(("sleep", "300"), client))
 pid, line = holder.start(plan)
 seen = {"outer": os.getpid(), "holder": pid}
 while "started" not in seen:

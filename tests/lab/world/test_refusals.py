@@ -95,7 +95,10 @@ def test_a_python_that_the_lab_may_not_run_is_named(tmp_path: Path, monkeypatch:
     ("call", "words"),
     [
         ("session.up('cilium-9', [])", "The lab has no profile 'cilium-9'. It has cilium-1.19-dsr,"),
-        ("session.run_inside([], profile='cilium-1.19-dsr', faults=['mtu', 'x'])", "The lab has no fault 'x'. It has "),
+        (
+            "session.run_inside([], profile='cilium-1.19-dsr', faults=['mtu', 'x'])",
+            "The lab has no fault 'x'. `l2probe lab faults` lists them",
+        ),
         ("session.fault('denied:list')", "The lab has no fault 'denied:list'. Write denied:VERB:RESOURCE with one of"),
         ("session.fault('denied:lst:pods')", "The lab has no fault 'denied:lst:pods'. Write denied:VERB:RESOURCE"),
         (
