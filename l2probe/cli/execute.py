@@ -15,6 +15,7 @@ from l2probe.cli.deliver import annotate, check_writable, exit_code, show, write
 from l2probe.cli.progress import Progress
 from l2probe.cli.signals import interruptible
 from l2probe.cli.wanted import Wanted
+from l2probe.diagnose.solicitor import Solicitor
 from l2probe.judge import conclude
 from l2probe.model import Verdict
 from l2probe.observe.kube import connect
@@ -61,6 +62,7 @@ def _edges(wanted: Wanted, progress: Progress, interrupted: threading.Event) -> 
         pull_secret=partial(pull_secret, api.transport),
         vantage=partial(vantage, interface=wanted.interface),
         open_wire=open_wire,
+        solicit=Solicitor,
         map_nodes=map_nodes,
         traffic=_traffic,
         now=time.time,

@@ -27,6 +27,7 @@ from l2probe.judge.ownership import duplicate_announcers, foreign_owner, holder_
 from l2probe.judge.source import dsr_not_effective, source_is_gateway, source_lost
 from l2probe.judge.vantage import (
     announcer_unmapped,
+    answerer_unmapped,
     behind_a_router,
     deaf_interface,
     no_raw_socket,
@@ -62,6 +63,7 @@ WIRE_RULES: tuple[Rule, ...] = (
     holder_mismatch,
     several_nics,
     announcer_unmapped,
+    answerer_unmapped,
     no_ready_backend,
     wrong_answer,
     refused_by_application,

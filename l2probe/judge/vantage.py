@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from l2probe.judge.case import cases, exchanges, family, vips
+from l2probe.judge.case import cases, exchanges, family, node_of, vips
 from l2probe.judge.finding import about, finding
 from l2probe.judge.owners import hears, is_accused, strangers, unmapped_nodes
 from l2probe.judge.words import count, listing
@@ -129,6 +129,36 @@ def denied(right: Right) -> str:
     """Return a missing right in words, with what it costs."""
     cost = f"; it would show {COSTS[right.resource]}" if right.resource in COSTS else ""
     return f"{right.verb} {right.resource} in {right.namespace or 'all namespaces'}: denied{cost}."
+
+
+def answerer_unmapped(evidence: Evidence) -> Iterator[Finding]:
+    """V06 of a Service of the user's: who accepted connections has a MAC that is neither the asked one nor a node's.
+
+    A node's second NIC looks so, and so does a proxy in between: without a secret nothing proves that a Pod answered.
+    """
+    for case in cases(evidence) if evidence.vantage.on_link else ():
+        tried = [e for trial, e in exchanges(case.trials) if not trial.own and e.outcome is Outcome.ANSWERED]
+        strange = [
+            e
+            for e in tried
+            if node_of(case, e.sent_mac) and e.reply_mac not in {None, e.sent_mac} and not node_of(case, e.reply_mac)
+        ]
+        if not strange:
+            continue
+        macs, missing = listing(sorted({str(e.reply_mac) for e in strange})), unmapped_nodes(evidence)
+        yield finding(
+            "V06",
+            Verdict.UNKNOWN,
+            says=f"{macs} accepted {len(strange)} of {count(len(tried), 'connection')} to {case.name}, a MAC that no "
+            "node answered with for its own address: whether a backend answered is not known.",
+            because=(
+                f"We sent to {listing(f'{e.sent_mac} ({node_of(case, e.sent_mac)})' for e in strange)}.",
+                f"Not known: the MAC of {listing(missing)}." if missing else "",
+            ),
+            remedy="Compare the MAC with `ip link` on the nodes: a second NIC or a bond looks like this, and so does a "
+            "proxy in between. `l2probe run` proves whether a Pod answers.",
+            subject=about(case, (e.vip for e in strange)),
+        )
 
 
 def announcer_unmapped(evidence: Evidence) -> Iterator[Finding]:

@@ -113,13 +113,13 @@ _ROWS = (
         name="multicast-unanswered",
         raises="B11",
         about="the announcer answers unicast neighbour solicitations for IPv6 addresses, and no multicast one",
-        shown_by=("diagnose",),
+        shown_by=BOTH,
     ),
     Fault(
         name="broadcast-unanswered",
         raises="B12",
         about="the announcer answers unicast who-has for IPv4 addresses, and no broadcast one",
-        shown_by=("diagnose",),
+        shown_by=BOTH,
     ),
     Fault(
         name="duplicate-announcers",

@@ -12,6 +12,10 @@ SILENT_SECONDS = 1.5
 """Silence after this long is an answer when a holder is claimed: it programs its datapath within a second."""
 ELECTION_SECONDS = 5.0
 """How long nobody may claim a Service before silence is an answer: two retry periods of Cilium (2 s) and a second."""
+MOST_MACS = 16
+"""Nodes that one silent address is asked for one by one."""
+ALONE_SECONDS = 0.12
+"""How long a node on the same segment may take for its answer."""
 
 
 def await_announcer(stage: Stage, name: str, vips: Sequence[Ip]) -> None:
@@ -33,6 +37,25 @@ def await_announcer(stage: Stage, name: str, vips: Sequence[Ip]) -> None:
         if not replies and stage.edges.now() >= _silent_at(stage, name, started):
             return
         stage.edges.pause(0.1)
+
+
+def ask_alone(stage: Stage, vips: Sequence[Ip], since: float) -> None:
+    """Ask every node alone for what nobody has answered for since a Unix time: some hear no broadcast, or no multicast.
+
+    What is answered stays with the wire. Raises WireError.
+    """
+    if stage.wire is None or stage.ground.vantage.interface is None:
+        return
+    answered = {reply.ip for reply in stage.wire.neighbours(vips) if reply.at >= since and reply.solicited}
+    silent = [vip for vip in vips if vip not in answered]
+    macs = tuple(dict.fromkeys(reply.mac for reply in stage.node_replies or ()))[:MOST_MACS]
+    if not silent or not macs:
+        return
+    with stage.edges.solicit(stage.ground.vantage.interface) as solicitor:
+        for address in silent:
+            for mac in macs:
+                solicitor.ask(address, mac)
+        stage.edges.pause(ALONE_SECONDS)
 
 
 def _disputed(stage: Stage, name: str, vips: Sequence[Ip], replies: Sequence[NeighbourReply]) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from l2probe.errors import L2ProbeError
-from l2probe.model import Claim, Cluster, Exchange, Ip, NeighbourReply, Node, Pod, Right, Service, Vantage
+from l2probe.model import Claim, Cluster, Exchange, Ip, Mac, NeighbourReply, Node, Pod, Right, Service, Vantage
 from l2probe.observe.pull_secret import RegistryLogin
 from l2probe.observe.traffic import Request
 from l2probe.workload.manifests import Workload
@@ -126,6 +126,14 @@ class Wire(Protocol):
         ...
 
 
+class Solicitor(Protocol):
+    """Asks single machines, where `Wire.ask` asks everybody; the wire hears what they answer."""
+
+    def ask(self, address: Ip, mac: Mac) -> None:
+        """Ask the machine with this MAC whether it has this address."""
+        ...
+
+
 class Traffic(Protocol):
     """TCP and UDP exchanges that carry the run's secret."""
 
@@ -157,15 +165,17 @@ class Say(Protocol):
 class Edges:
     """The world of one run.
 
-    `vantage`: route lookup for addresses (empty: by the nodes). `open_wire` raises WireError. `map_nodes`: replies with
-    nodes filled in from the nodes' own replies. `pull_secret`: the login in a Secret, by namespace and name. `traffic`:
-    exchanges in the voice of what runs in the Pods. `now`: Unix seconds. `pause`: sleep for so many seconds.
+    `vantage`: route lookup for addresses (empty: by the nodes). `open_wire` and `solicit` raise WireError. `map_nodes`:
+    replies with nodes filled in from the nodes' own replies. `pull_secret`: the login in a Secret, by namespace and
+    name. `traffic`: exchanges in the voice of what runs in the Pods. `now`: Unix seconds. `pause`: sleep for so many
+    seconds.
     """
 
     api: Api
     pull_secret: Callable[[str, str], RegistryLogin]
     vantage: Callable[[Sequence[Ip], Sequence[Node]], Vantage]
     open_wire: Callable[[str], AbstractContextManager[Wire]]
+    solicit: Callable[[str], AbstractContextManager[Solicitor]]
     map_nodes: Callable[
         [Sequence[NeighbourReply], Sequence[NeighbourReply], Sequence[Node]], tuple[NeighbourReply, ...]
     ]

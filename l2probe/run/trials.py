@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from l2probe.model import Exchange, Ip, NodeName, Outcome, Placement, Pod, Service, TrafficPolicy, Trial
-from l2probe.run.announcer import announcers, await_announcer
+from l2probe.run.announcer import announcers, ask_alone, await_announcer
 from l2probe.run.local import knock_until_decided
 from l2probe.run.stage import Stage, backend_of
 from l2probe.run.talking import Acted, Subject, dead_lanes, exchange, family_of, request, talk
@@ -59,6 +59,7 @@ def _first(stage: Stage, subject: Subject) -> Trial:
     started = stage.edges.now()
     await_announcer(stage, subject.name, subject.vips)
     silent = stage.heard(subject.vips, started) == ()
+    ask_alone(stage, subject.vips, started)
     pods = stage.ready_pods()
 
     def act() -> Acted:

@@ -263,6 +263,50 @@ RAISED: dict[str, tuple[Callable[[], Evidence], Verdict]] = {
 }
 
 
+OUTSIDE = Ip("198.51.100.254")
+
+
+def translated(_: Trial, one: Exchange) -> Exchange:
+    """Return what a device at the client makes of it: the Pod sees the device, its node answers as before."""
+    return replace(one, seen=OUTSIDE if one.seen else None)
+
+
+def test_a_translator_outside_the_cluster_is_not_held_against_its_datapath() -> None:
+    """E05 stands alone, with its proof, when Pods of several nodes saw one address and answered directly: DSR works."""
+    evidence = each_exchange(healthy(version="v1.20.2", local=Outcome.ANSWERED), translated)
+    (found,) = judge(evidence)
+
+    assert (found.code, found.verdict, found.consequence_of) == ("E05", Verdict.WARN, None)
+    assert f"Pods on several nodes saw {OUTSIDE}" in found.because[0]
+    assert str(OUTSIDE) in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("because", "seen", "change"),
+    [
+        ("the announcer saw the answer, so it may have translated", OUTSIDE, {"reply_mac": mac(NODES[0])}),
+        ("every Pod saw another address, so its own node may have translated", None, {}),
+        ("it is a node's address", node_address(NODES[1], 4), {}),
+    ],
+)
+def test_what_a_node_may_have_translated_is_its_datapaths_doing(
+    because: str, seen: Ip | None, change: dict[str, Mac]
+) -> None:
+    """Where a node may have done it, the broken promise of DSR is named first."""
+
+    def hide(_: Trial, one: Exchange) -> Exchange:
+        return replace(one, seen=(seen or Ip(f"192.0.2.{(one.node or '0')[-1]}")) if one.seen else None, **change)
+
+    assert judge(each_exchange(healthy(), hide))[0].code == "E03", because
+
+
+def test_an_address_of_a_pod_network_is_the_clusters() -> None:
+    """One Pod range for all nodes does not make its addresses somebody else's."""
+    nodes = tuple(replace(one, pod_networks=("198.51.100.128/25",)) for one in healthy().cluster.nodes or ())
+
+    assert judge(each_exchange(with_cluster(healthy(), nodes=nodes), translated))[0].code == "E03"
+
+
 def test_a_bridge_of_a_node_is_named_as_such() -> None:
     """E05 names the node whose Pod network the address lies in, instead of a stranger."""
     snat = healthy(datapath=Datapath.SNAT)

@@ -434,6 +434,16 @@ def test_a_family_that_this_host_cannot_send_is_an_open_question() -> None:
     ]
 
 
+def test_a_stranger_that_accepts_connections_is_no_proof_of_a_backend() -> None:
+    """V06 when a node was asked and a MAC that is nobody's accepted; a known node's MAC, as with DSR, is none."""
+    stolen = each(diagnosed(), lambda one: replace(one, reply_mac=FOREIGN), "api")
+    found = judge(stolen)
+
+    assert [(one.code, one.verdict, one.subject.name) for one in found] == [("V06", Verdict.UNKNOWN, "api")]
+    assert f"{FOREIGN} accepted" in found[0].says
+    assert judge(diagnosed()) == ()
+
+
 def test_a_second_owner_of_a_users_service_names_the_other_nic() -> None:
     """Both answer at once: C03, with what would look the same. A stranger alone that is answered through is V06."""
     extra = tuple(reply(vip, FOREIGN, T0 + 0.05 + 0.1 * number) for number in range(3) for vip in API.vips)

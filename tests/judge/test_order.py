@@ -92,6 +92,13 @@ def test_many_observations_are_cut_with_their_number() -> None:
     assert "84 more" in only.because[-1]
 
 
+def test_a_second_nic_explains_that_answers_leave_by_another() -> None:
+    """Who answers for an address on two NICs answers traffic from one of them: that is one finding."""
+    nics, reply = arrange([found("D08", Verdict.WARN), found("C02", Verdict.WARN)])
+
+    assert (nics.code, reply.code, reply.consequence_of) == ("C02", "D08", "C02")
+
+
 @pytest.mark.parametrize("order", list(permutations(("C03", "D10", "D03", "D01"))))
 def test_the_order_does_not_depend_on_the_order_of_rules(order: tuple[str, ...]) -> None:
     """Any permutation of the findings is arranged alike."""

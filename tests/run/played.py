@@ -66,7 +66,9 @@ class World:
 
     local: str = "rejected"
     announcing_node: int = 1
+    holding_node: int | None = None
     silent: bool = False
+    hard_of_hearing: bool = False
     dead: bool = False
     refuses: Collection[int] = ()
     remembered: bool = False
@@ -126,6 +128,7 @@ class World:
             pull_secret=self.pull_secret,
             vantage=self.vantage,
             open_wire=self.open_wire,
+            solicit=self.solicit,
             map_nodes=map_nodes,
             traffic=lambda _: FakeTraffic(self),
             now=self.now,
@@ -161,6 +164,17 @@ class World:
         """Open the wire."""
         self.call("open_wire")
         yield FakeWire(self)
+
+    def told(self, address: Ip, number: int, asked: str) -> NeighbourReply:
+        """Return the answer of a node."""
+        mac = Mac(f"02:00:00:00:00:0{number}")
+        return NeighbourReply(at=self.clock, ip=address, mac=mac, op="reply", solicited=True, asked=asked)
+
+    @contextmanager
+    def solicit(self, interface: str) -> Iterator[FakeSolicitor]:
+        """Open what asks one machine."""
+        self.call("solicit")
+        yield FakeSolicitor(self)
 
     def announcer(self, service: str) -> int | None:
         """Return the number of the node that announces a Service now."""
@@ -252,7 +266,7 @@ class World:
         at = first
         while at <= self.clock:
             holder = (
-                NodeName(f"node-{self.announcing_node}")
+                NodeName(f"node-{self.holding_node or self.announcing_node}")
                 if moved is None or at < moved
                 else self.holder_after(service, at)
             )
@@ -384,15 +398,11 @@ class FakeWire:
 
     def _reply(self, address: Ip) -> list[NeighbourReply]:
         number = next((n for n, node in enumerate(NODES, 1) if address in node.addresses), None)
-        if number is None:
+        if number is None and not self.world.hard_of_hearing:
             number = self.world.announcer(self.world.service_of(address))
         if number is None or self.world.deaf:
             return []
-        return [
-            NeighbourReply(
-                at=self.world.now(), ip=address, mac=Mac(f"02:00:00:00:00:0{number}"), op="reply", solicited=True
-            )
-        ]
+        return [self.world.told(address, number, "multicast" if ":" in address else "broadcast")]
 
     def neighbours(self, addresses: Collection[Ip]) -> tuple[NeighbourReply, ...]:
         """Return what was heard."""
@@ -410,6 +420,20 @@ class FakeWire:
         self.world.call("save")
         path.write_bytes(b"pcap")
         return 1
+
+
+class FakeSolicitor:
+    """Asks one node; who is hard of hearing answers only this."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def ask(self, address: Ip, mac: Mac) -> None:
+        """Ask; the announcer answers when it is the one asked."""
+        number = self.world.announcer(self.world.service_of(address))
+        if number is not None and mac.endswith(f":0{number}"):
+            with self.world.lock:
+                self.world.frames.append(self.world.told(address, number, "unicast"))
 
 
 class FakeTraffic:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from l2probe.errors import ClusterError, NotAllowedError
+from l2probe.judge import judge
+from l2probe.judge.owners import GRACE_SECONDS
 from l2probe.model import Evidence, Flow, NodeName, Outcome, Placement, TrafficPolicy, Trial
 from l2probe.run import Ran, run
 from l2probe.suites import Question, Suite
@@ -166,6 +168,35 @@ def test_local_unannounced_leaves_the_wire_silent() -> None:
 
     assert off.replies == ()
     assert outcomes(off) == {Outcome.TIMEOUT}
+
+
+def test_an_announcer_that_is_not_the_holder_is_asked_again() -> None:
+    """Another node than the holder answers: asked until it is no handover any more, so that C04 is proven."""
+    agreeing, disputed = World(), World(holding_node=2)
+
+    proven = judge(run(only(Question(name="source")), disputed.edges()).evidence)
+    peaceful = judge(run(only(Question(name="source")), agreeing.edges()).evidence)
+
+    assert proven[0].code == "C04"
+    assert not [found for found in peaceful if found.code == "C04"]
+    assert 0 < disputed.clock - agreeing.clock < GRACE_SECONDS + 2
+
+
+def test_nodes_are_asked_alone_for_what_nobody_answered() -> None:
+    """An announcer that hears no broadcast and no multicast is named so, and not called silent."""
+    world = World(hard_of_hearing=True)
+
+    found = judge(run(only(Question(name="source")), world.edges()).evidence)
+
+    assert [one.code for one in found if one.code[0] == "B"] == ["B11", "B12"]
+
+
+def test_nodes_are_not_asked_alone_for_what_was_answered() -> None:
+    """A healthy cluster is asked no more than it need be."""
+    world = World()
+    run(only(Question(name="source")), world.edges())
+
+    assert world.calls["solicit"] == 0
 
 
 def test_a_silent_address_is_decided_quickly() -> None:
