@@ -282,20 +282,21 @@ def test_a_translator_outside_the_cluster_is_not_held_against_its_datapath() -> 
 
 
 @pytest.mark.parametrize(
-    ("because", "seen", "change"),
+    ("because", "seen", "through"),
     [
-        ("the announcer saw the answer, so it may have translated", OUTSIDE, {"reply_mac": mac(NODES[0])}),
-        ("every Pod saw another address, so its own node may have translated", None, {}),
-        ("it is a node's address", node_address(NODES[1], 4), {}),
+        ("the announcer saw the answer, so it may have translated", OUTSIDE, mac(NODES[0])),
+        ("every Pod saw another address, so its own node may have translated", None, None),
+        ("it is a node's address", node_address(NODES[1], 4), None),
     ],
 )
 def test_what_a_node_may_have_translated_is_its_datapaths_doing(
-    because: str, seen: Ip | None, change: dict[str, Mac]
+    because: str, seen: Ip | None, through: Mac | None
 ) -> None:
     """Where a node may have done it, the broken promise of DSR is named first."""
 
     def hide(_: Trial, one: Exchange) -> Exchange:
-        return replace(one, seen=(seen or Ip(f"192.0.2.{(one.node or '0')[-1]}")) if one.seen else None, **change)
+        other = seen or Ip(f"192.0.2.{(one.node or '0')[-1]}")
+        return replace(one, seen=other if one.seen else None, reply_mac=through or one.reply_mac)
 
     assert judge(each_exchange(healthy(), hide))[0].code == "E03", because
 
