@@ -1,10 +1,11 @@
-"""Renders a node's load balancing as nft rules: pure text. What Cilium does in eBPF, nft does here.
+"""Renders a node's load balancing as nft rules: pure text. What Cilium does in eBPF and kube-proxy does in nft.
 
 Facts that shape it (measured, see docs): the netdev ingress hook sees a frame before routing and connection tracking,
 which is where DSR hands a flow to the backend's node and where refusals are sent from the VIP itself; NAT happens at
 prerouting; what no rule took is dropped there too, because the VIP is on-link and the node would otherwise ask the
-segment for it. Nothing from outside reaches the text unparsed: addresses, ranges and ports go through `ipaddress` and
-`int`.
+segment for it. kube-proxy has no hook of its own at the NIC: it translates and masquerades in the kernel's, and its
+refusals are the kernel's ICMP errors, from the node's address and rate limited. Nothing from outside reaches the text
+unparsed: addresses, ranges and ports go through `ipaddress` and `int`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from l2probe.lab.topology import NODES, PODS4, PODS6, SECOND, SUBNET4, SUBNET6, 
 
 _PROTOCOLS = {"TCP": "tcp", "UDP": "udp"}
 _SEED = "0x6c327072"
+_MASQUERADE = "0x4000"
+"""kube-proxy's mark on what must be masqueraded (--iptables-masquerade-bit 14)."""
 
 
 def skeleton(site: Site) -> str:
@@ -35,7 +38,7 @@ table netdev lb {{
   chain frontends {{ }}
   {_ingress(UPLINK)}
 }}
-{_routed(4, site.v4, SUBNET4, PODS4)}{_routed(6, site.v6, SUBNET6, PODS6)}"""
+{_routed(4, (site.v4, site.gateway4), SUBNET4, PODS4)}{_routed(6, (site.v6, site.gateway6), SUBNET6, PODS6)}"""
 
 
 def _ingress(device: str) -> str:
@@ -74,21 +77,28 @@ def _handover_name(node: str, version: int) -> str:
     return f"to_{node.replace('-', '_')}_v{version}"
 
 
-def _routed(version: int, own: str, subnet: str, pods: str) -> str:
-    """Return one family's table: NAT to the backend, SNAT to remote ones, and the drop of what nobody serves."""
-    family = _family(version)
+def _routed(version: int, addresses: tuple[str, str], subnet: str, pods: str) -> str:
+    """Return one family's table: NAT to the backend, SNAT to remote ones, and the drop of what nobody serves.
+
+    `addresses`: the node's own on the segment and on its side of the Pods' links.
+    """
+    family, (own, gateway) = _family(version), addresses
     return f"""\
 table {family} lb {{
+  set owned {{ type ipv{version}_addr; }}
   chain frontends {{ type nat hook prerouting priority dstnat; policy accept; }}
+  chain refused {{ type filter hook prerouting priority dstnat + 3; policy accept; }}
   chain unserved {{
     type filter hook prerouting priority dstnat + 5; policy accept;
     ct status dnat accept
+    {family} daddr @owned accept
     iifname {{ "{UPLINK}", "{SECOND}" }} {family} daddr != {own} {family} daddr {subnet} drop
   }}
   chain masqueraded {{ type nat hook postrouting priority srcnat - 1; policy accept; }}
   chain remote {{
     type nat hook postrouting priority srcnat; policy accept;
     oifname "{UPLINK}" ct status dnat {family} daddr {pods} snat to {own}
+    meta mark & {_MASQUERADE} == {_MASQUERADE} {family} daddr {pods} snat to {gateway}
   }}
 }}
 """
@@ -104,6 +114,8 @@ def render(site: Site, frontends: Sequence[Frontend]) -> str:
         "flush chain ip6 lb frontends",
         "flush chain ip lb masqueraded",
         "flush chain ip6 lb masqueraded",
+        "flush chain ip lb refused",
+        "flush chain ip6 lb refused",
         # A peer has chosen this node already: no second choice, no loop.
         f"add rule netdev lb frontends ether saddr {{ {peers} }} accept",
         *(rule for frontend in served for rule in _rules(site, frontend)),
@@ -120,10 +132,21 @@ def render_dropped(addresses: Iterable[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def render_owned(addresses: Iterable[str]) -> str:
+    """Return the transaction that lets exactly these addresses' traffic through to the node itself."""
+    lines = ["flush set ip lb owned", "flush set ip6 lb owned"]
+    for address in sorted(addresses):
+        ip = ipaddress.ip_address(address)
+        lines.append(f"add element {_family(ip.version)} lb owned {{ {ip} }}")
+    return "\n".join(lines) + "\n"
+
+
 def _rules(site: Site, frontend: Frontend) -> list[str]:
     """Return one frontend's rules: who may come, then where they go."""
     usable = [target for target in frontend.targets if not frontend.local_only or _node(target) == site.name]
     rules = _source_ranges(frontend)
+    if frontend.forwarding is Forwarding.MASQUERADE:
+        return [*rules, *_proxied(frontend, usable)]
     if not usable:
         return [*rules, f"add rule netdev lb frontends {_match(frontend)} {_nothing_there(frontend)}"]
     if frontend.forwarding is Forwarding.SNAT:
@@ -161,6 +184,18 @@ def _nothing_there(frontend: Frontend) -> str:
     return f"reject with {'icmpv6' if ':' in frontend.vip else 'icmp'} type port-unreachable"
 
 
+def _proxied(frontend: Frontend, usable: Sequence[Target]) -> list[str]:
+    """Return what kube-proxy does: policy Cluster is masqueraded, whatever the Pod's node, policy Local never.
+
+    A Service without any backend is rejected by the kernel, policy Local with backends elsewhere only is dropped
+    (k8s.io/kubernetes/pkg/proxy/nftables; recorded: captures wire-local-no-endpoints, wire-local-wrong-node).
+    """
+    if usable:
+        return [_translate(frontend, usable, mark="" if frontend.local_only else f"meta mark set {_MASQUERADE} ")]
+    verdict = "drop" if frontend.targets else _nothing_there(frontend)
+    return [f"add rule {_family_of(frontend)} lb refused {_match(frontend)} {verdict}"]
+
+
 def _hand_over(site: Site, frontend: Frontend, usable: Sequence[Target]) -> list[str]:
     """Return DSR's first half: by the flow's hash, keep the frame or give it to the backend's node."""
     version = ipaddress.ip_address(frontend.vip).version
@@ -173,9 +208,9 @@ def _hand_over(site: Site, frontend: Frontend, usable: Sequence[Target]) -> list
     return [f"add rule netdev lb frontends {_match(frontend)} {chosen} vmap {{ {places} }}"]
 
 
-def _translate(frontend: Frontend, targets: Sequence[Target]) -> str:
-    """Return the NAT rule that gives each new flow one of these backends."""
-    rule = f"add rule {_family_of(frontend)} lb frontends {_match(frontend)} dnat to"
+def _translate(frontend: Frontend, targets: Sequence[Target], *, mark: str = "") -> str:
+    """Return the NAT rule that gives each new flow one of these backends; `mark` is a statement before that."""
+    rule = f"add rule {_family_of(frontend)} lb frontends {_match(frontend)} {mark}dnat to"
     if len(targets) == 1:
         (only,) = targets
         address = _ip(only.address)

@@ -13,10 +13,11 @@ from typing import Protocol
 
 
 class Forwarding(StrEnum):
-    """How a frontend reaches a backend on another node."""
+    """How a frontend reaches its backends. MASQUERADE is kube-proxy's way, the others are Cilium's."""
 
     SNAT = "snat"
     DSR = "dsr"
+    MASQUERADE = "masquerade"
 
 
 class NoBackend(StrEnum):
@@ -24,6 +25,27 @@ class NoBackend(StrEnum):
 
     REJECT = "reject"
     DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """How a node tells everyone that it has an address now: gratuitous ARP, unsolicited advertisements.
+
+    `rounds` of it (None: for as long as it has the address), `pause` seconds apart. `operations`: the ARP operations
+    (1 request, 2 reply) that a round sends, round after round from the start. `frame_bytes`: the length to which its
+    ARP frames are padded. `overrides`: its solicited advertisements carry the Override flag and the address as source,
+    else neither (RFC 4861 section 4.4).
+    """
+
+    rounds: int | None = 1
+    pause: float = 0.0
+    operations: tuple[tuple[int, ...], ...] = ((2,),)
+    frame_bytes: int = 42
+    overrides: bool = True
+
+
+ONCE = Telling()
+"""As Cilium does (pkg/datapath/gneigh)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +133,18 @@ class NodeDriver(Protocol):
     mac: str
     interfaces: tuple[str, ...]
 
-    def announce(self, addresses: frozenset[str], *, gratuitous: bool = True, device: str = "eth0") -> None:
-        """Answer who-has and solicitations on this interface for exactly these.
+    def announce(
+        self, addresses: frozenset[str], *, gratuitous: bool = True, device: str = "eth0", telling: Telling = ONCE
+    ) -> None:
+        """Answer who-has and solicitations on this interface for exactly these; tell of new ones when `gratuitous`."""
+        ...
 
-        New ones are announced once when `gratuitous`.
-        """
+    async def own(self, addresses: frozenset[str]) -> None:
+        """Have exactly these on the NIC, so that the kernel answers for them."""
+        ...
+
+    def tell(self, addresses: frozenset[str], telling: Telling) -> None:
+        """Tell everyone that the NIC has exactly these, beside what is announced; who asks is left to the kernel."""
         ...
 
     def heed(self, *, broadcast: bool, multicast: bool) -> None:

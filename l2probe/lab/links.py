@@ -97,6 +97,7 @@ def _node_routes(site: Site) -> tuple[rt.Request, ...]:
     return (
         # On the loopback one address serves all Pod links: Linux answers ARP for any of its addresses on any link.
         rt.address(LOOPBACK, f"{site.gateway4}/32"),
+        rt.address(LOOPBACK, f"{site.gateway6}/128"),
         *(rt.route(peer.pods4, UPLINK_INDEX, via=peer.v4) for peer in peers),
         *(rt.route(peer.pods6, UPLINK_INDEX, via=peer.v6) for peer in peers),
     )

@@ -34,8 +34,6 @@ ROUTERS = EVERYONE | {
     "ipv6/conf/default/forwarding": "1",
     "ipv4/conf/all/send_redirects": "0",
     "ipv4/conf/default/send_redirects": "0",
-    "ipv4/icmp_ratelimit": "0",
-    "ipv6/icmp/ratelimit": "0",
 }
 SWITCH = {
     "ipv6/conf/default/disable_ipv6": "1",

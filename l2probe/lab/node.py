@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 
 from l2probe.errors import LabError
 from l2probe.lab import datapath, links
+from l2probe.lab import rtnetlink as rt
 from l2probe.lab.addresses import SYSTEM_PATH
-from l2probe.lab.driver import Frontend, PodLink
+from l2probe.lab.driver import ONCE, Frontend, PodLink, Telling
 from l2probe.lab.interpreter import Interpreter
 from l2probe.lab.launcher import Launch
 from l2probe.lab.netns import Namespace
 from l2probe.lab.programs import Child, Programs
 from l2probe.lab.responder import Responder
-from l2probe.lab.topology import FIRST_POD, LAST_POD, SECOND, UPLINK, Site
+from l2probe.lab.topology import FIRST_POD, LAST_POD, SECOND, UPLINK, UPLINK_INDEX, Site
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,6 +46,7 @@ class Node:
         self._interpreter = interpreter
         self._switch = segment.switch
         self._responders = {UPLINK: Responder(namespace, site.mac)}
+        self._owned: frozenset[str] = frozenset()
         self._pods: dict[str, _Pod] = {}
         self._last_host = FIRST_POD - 1
         # nft transactions on one node follow each other; the last one asked for is the last one applied.
@@ -54,9 +56,24 @@ class Node:
         """Answer for what is announced, from now on."""
         self._responders[UPLINK].start(asyncio.get_running_loop())
 
-    def announce(self, addresses: frozenset[str], *, gratuitous: bool = True, device: str = UPLINK) -> None:
+    def announce(
+        self, addresses: frozenset[str], *, gratuitous: bool = True, device: str = UPLINK, telling: Telling = ONCE
+    ) -> None:
         """See `NodeDriver`."""
-        self._responders[device].own(addresses, gratuitous=gratuitous)
+        self._responders[device].own(addresses, gratuitous=gratuitous, telling=telling)
+
+    async def own(self, addresses: frozenset[str]) -> None:
+        """See `NodeDriver`: /32 and /128, as kube-vip and kube-proxy's IPVS add them."""
+        new, old, self._owned = addresses - self._owned, self._owned - addresses, addresses
+        await self._nft(datapath.render_owned(addresses))
+        self.namespace.netlink.do(
+            *(rt.remove_address(UPLINK_INDEX, rt.host(address)) for address in sorted(old)),
+            *(rt.address(UPLINK_INDEX, rt.host(address)) for address in sorted(new)),
+        )
+
+    def tell(self, addresses: frozenset[str], telling: Telling) -> None:
+        """See `NodeDriver`."""
+        self._responders[UPLINK].tell(addresses, telling)
 
     def heed(self, *, broadcast: bool, multicast: bool) -> None:
         """See `NodeDriver`."""

@@ -1,6 +1,7 @@
 """Which cluster the lab plays: one frozen row for each profile. Standard library only; knows no API object.
 
-Versions, modes and what each version does follow research/cilium.md (Helm charts and sources of Cilium 1.17 to 1.20).
+Versions, modes and what each version does follow research/cilium.md (Helm charts and sources of Cilium 1.17 to 1.20;
+sources of MetalLB 0.15 and kube-vip 1.0).
 """
 
 from __future__ import annotations
@@ -11,6 +12,14 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from l2probe.lab.driver import Forwarding, NoBackend
+
+
+class Implementation(StrEnum):
+    """Who gives addresses and announces them. Beside MetalLB and kube-vip, kube-proxy serves the Services."""
+
+    CILIUM = "cilium"
+    METALLB = "metallb"
+    KUBE_VIP = "kube-vip"
 
 
 class Mode(StrEnum):
@@ -35,15 +44,18 @@ _FORWARDING = {
 class Profile:
     """A cluster to play.
 
-    `follows_local`: with externalTrafficPolicy Local the lease goes only to nodes with a backend (1.20.2 and later).
-    `families`: IP versions that the cluster has and announces. `pool_versions`: API versions of the address pool, the
-    first is the stored one. `seed` decides which node wins a free lease.
+    `mode` and `pool_versions` (API versions of the address pool, the first is the stored one) are Cilium's.
+    `follows_local`: with externalTrafficPolicy Local only nodes with a backend announce (Cilium 1.20.2 and later).
+    `families`: IP versions that the cluster has and announces. `one_lease`: one for all Services (kube-vip without
+    svc_election). `seed` decides which node wins a free lease.
     """
 
     name: str
     about: str
     version: str
-    mode: Mode
+    implementation: Implementation = Implementation.CILIUM
+    mode: Mode = Mode.SNAT
+    one_lease: bool = False
     no_backend: NoBackend = NoBackend.REJECT
     follows_local: bool = False
     families: tuple[int, ...] = (4, 6)
@@ -51,7 +63,9 @@ class Profile:
     seed: str = "l2probe"
 
     def forwarding(self, protocol: str) -> Forwarding:
-        """Return how "TCP" or "UDP" reaches a backend on another node."""
+        """Return how "TCP" or "UDP" reaches its backends."""
+        if self.implementation is not Implementation.CILIUM:
+            return Forwarding.MASQUERADE
         return _FORWARDING.get((self.mode, protocol), Forwarding.SNAT)
 
 
@@ -99,6 +113,29 @@ _ROWS = (
         pool_versions=("v2alpha1",),
     ),
 )
+_BESIDE_KUBE_PROXY = (
+    Profile(
+        name="metallb-0.15",
+        about="MetalLB 0.15.2 in layer 2 mode, kube-proxy; the announcer follows the backends of policy Local",
+        version="0.15.2",
+        implementation=Implementation.METALLB,
+        follows_local=True,
+    ),
+    Profile(
+        name="kube-vip-1.0",
+        about="kube-vip 1.0.3, one lease for each Service, kube-proxy; the lease follows the backends of policy Local",
+        version="1.0.3",
+        implementation=Implementation.KUBE_VIP,
+        follows_local=True,
+    ),
+    Profile(
+        name="kube-vip-1.0+global",
+        about="kube-vip 1.0.3, one lease for all Services, kube-proxy; the lease ignores policy Local",
+        version="1.0.3",
+        implementation=Implementation.KUBE_VIP,
+        one_lease=True,
+    ),
+)
 
 
 def _dropping(profile: Profile) -> Profile:
@@ -107,6 +144,7 @@ def _dropping(profile: Profile) -> Profile:
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
-    {profile.name: profile for row in _ROWS for profile in (row, _dropping(row))},
+    {profile.name: profile for row in _ROWS for profile in (row, _dropping(row))}
+    | {row.name: row for row in _BESIDE_KUBE_PROXY},
 )
-"""Every profile by its name; `NAME+drop` drops where NAME rejects."""
+"""Every profile by its name; of Cilium's, `NAME+drop` drops where NAME rejects."""

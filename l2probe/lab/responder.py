@@ -1,9 +1,9 @@
-"""Answers ARP and Neighbour Solicitation as Cilium's L2 announcer does, from frames on a node's own interface.
+"""Answers ARP and Neighbour Solicitation as an L2 announcer does, from frames on a node's own interface.
 
 Modelled on Cilium's bpf/lib/arp.h (a request counts when it was broadcast or sent to the interface's own MAC; the
 answer is unicast, its Ethernet source is the advertised MAC), pkg/datapath/gneigh (a gratuitous ARP is a broadcast
-*reply*, sent only when an address is new) and RFC 4861 section 7. The functions are pure; `Responder` owns the
-sockets.
+*reply*, sent only when an address is new) and RFC 4861 section 7; where MetalLB and kube-vip differ, `Telling` says
+how. The functions are pure; `Responder` owns the sockets.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import socket
 import struct
 from collections.abc import Collection
 
+from l2probe.lab.driver import ONCE, Telling
+from l2probe.lab.herald import Herald
 from l2probe.lab.netns import Namespace
 from l2probe.lab.topology import UPLINK
 
@@ -55,18 +57,22 @@ def arp_answer(frame: bytes, mac: bytes, owned: Collection[bytes]) -> bytes | No
     return _arp(destination=frame[6:12], mac=mac, ip=target, target_mac=asker, target_ip=asker_ip)
 
 
-def gratuitous_arp(mac: bytes, ip: bytes) -> bytes:
-    """Return the broadcast reply that tells everyone who has `ip` (packed) now."""
-    return _arp(destination=_BROADCAST, mac=mac, ip=ip, target_mac=_BROADCAST, target_ip=ip)
+def gratuitous_arp(mac: bytes, ip: bytes, operation: int = _REPLY) -> bytes:
+    """Return the broadcast reply (or request) that tells everyone who has `ip` (packed) now."""
+    return _arp(destination=_BROADCAST, mac=mac, ip=ip, target_mac=_BROADCAST, target_ip=ip, operation=operation)
 
 
-def _arp(*, destination: bytes, mac: bytes, ip: bytes, target_mac: bytes, target_ip: bytes) -> bytes:
+def _arp(
+    *, destination: bytes, mac: bytes, ip: bytes, target_mac: bytes, target_ip: bytes, operation: int = _REPLY
+) -> bytes:
     ethernet = destination + mac + struct.pack("!H", _ETH_ARP)
-    return ethernet + _ARP_ETHERNET_IPV4 + struct.pack("!H", _REPLY) + mac + ip + target_mac + target_ip
+    return ethernet + _ARP_ETHERNET_IPV4 + struct.pack("!H", operation) + mac + ip + target_mac + target_ip
 
 
-def ndp_answer(frame: bytes, mac: bytes, owned: Collection[bytes]) -> bytes | None:
+def ndp_answer(frame: bytes, mac: bytes, owned: Collection[bytes], *, overrides: bool = True) -> bytes | None:
     """Return the advertisement that answers a solicitation for one of the `owned` (packed) addresses, or None.
+
+    `overrides`: it carries the Override flag and comes from the address itself; else neither.
 
     A solicitation from the unspecified address is duplicate address detection: its answer goes to all nodes (RFC 4861
     7.2.4).
@@ -78,14 +84,18 @@ def ndp_answer(frame: bytes, mac: bytes, owned: Collection[bytes]) -> bytes | No
         return None
     if not any(asker):
         return _advertisement(_ALL_NODES_MAC, mac, source=target, to=_ALL_NODES, target=target, flags=_OVERRIDE)
-    flags = _SOLICITED | _OVERRIDE
-    return _advertisement(frame[6:12], mac, source=target, to=asker, target=target, flags=flags)
+    flags = _SOLICITED | (_OVERRIDE if overrides else 0)
+    source = target if overrides else _link_local(mac)
+    return _advertisement(frame[6:12], mac, source=source, to=asker, target=target, flags=flags)
 
 
 def unsolicited_advertisement(mac: bytes, ip: bytes) -> bytes:
     """Return the advertisement that tells all nodes who has `ip` (packed) now, from the link-local address."""
-    link_local = b"\xfe\x80" + bytes(6) + bytes((mac[0] ^ 2, *mac[1:3], 0xFF, 0xFE, *mac[3:]))
-    return _advertisement(_ALL_NODES_MAC, mac, source=link_local, to=_ALL_NODES, target=ip, flags=_OVERRIDE)
+    return _advertisement(_ALL_NODES_MAC, mac, source=_link_local(mac), to=_ALL_NODES, target=ip, flags=_OVERRIDE)
+
+
+def _link_local(mac: bytes) -> bytes:
+    return b"\xfe\x80" + bytes(6) + bytes((mac[0] ^ 2, *mac[1:3], 0xFF, 0xFE, *mac[3:]))
 
 
 def _advertisement(destination: bytes, mac: bytes, *, source: bytes, to: bytes, target: bytes, flags: int) -> bytes:
@@ -115,6 +125,9 @@ class Responder:
         self.broadcast = self.multicast = True
         self._mac = bytes.fromhex(mac.replace(":", ""))
         self._owned: frozenset[bytes] = frozenset()
+        self._telling = ONCE
+        self._announced = Herald(self._speak)
+        self._told = Herald(self._speak)
         with namespace.entered():
             self._arp = _listen(device, _ETH_ARP)
             self._ndp = _listen(device, _ETH_IPV6, _ONLY_SOLICITATIONS)
@@ -124,41 +137,49 @@ class Responder:
         loop.add_reader(self._arp, self._read_arp)
         loop.add_reader(self._ndp, self._read_ndp)
 
-    def own(self, addresses: frozenset[str], *, gratuitous: bool = True) -> None:
+    def own(self, addresses: frozenset[str], *, gratuitous: bool = True, telling: Telling = ONCE) -> None:
         """Answer for exactly these; tell everyone about those that are new, if `gratuitous`."""
-        packed = frozenset(_packed(address) for address in addresses)
-        new, self._owned = packed - self._owned, packed
-        for ip in sorted(new) if gratuitous else ():
-            if len(ip) == 4:  # noqa: PLR2004 - an IPv4 address
-                self._send(self._arp, gratuitous_arp(self._mac, ip))
-            else:
-                self._send(self._ndp, unsolicited_advertisement(self._mac, ip))
+        self._owned, self._telling = frozenset(_packed(address) for address in addresses), telling
+        self._announced.know(self._owned, telling if gratuitous else None)
+
+    def tell(self, addresses: frozenset[str], telling: Telling) -> None:
+        """Tell everyone about those of these that are new, and answer nobody."""
+        self._told.know(frozenset(_packed(address) for address in addresses), telling)
 
     def close(self) -> None:
         """Fall silent; before or after `start`."""
+        self._announced.know(frozenset(), None)
+        self._told.know(frozenset(), None)
         for listening in (self._arp, self._ndp):
             with contextlib.suppress(RuntimeError):
                 asyncio.get_running_loop().remove_reader(listening)
             listening.close()
 
+    def _speak(self, ip: bytes, operations: tuple[int, ...], frame_bytes: int) -> None:
+        if len(ip) == 4:  # noqa: PLR2004 - an IPv4 address
+            for operation in operations:
+                self._send(self._arp, gratuitous_arp(self._mac, ip, operation), frame_bytes)
+        else:
+            self._send(self._ndp, unsolicited_advertisement(self._mac, ip))
+
     def _read_arp(self) -> None:
         for frame in self._heard(self._arp, everyone=self.broadcast):
-            self._send(self._arp, arp_answer(frame, self._mac, self._owned))
+            self._send(self._arp, arp_answer(frame, self._mac, self._owned), self._telling.frame_bytes)
 
     def _read_ndp(self) -> None:
         for frame in self._heard(self._ndp, everyone=self.multicast):
-            self._send(self._ndp, ndp_answer(frame, self._mac, self._owned))
+            self._send(self._ndp, ndp_answer(frame, self._mac, self._owned, overrides=self._telling.overrides))
 
     @staticmethod
     def _heard(listening: socket.socket, *, everyone: bool) -> list[bytes]:
         return [frame for frame in _frames(listening) if everyone or not frame[0] & _GROUP_BIT]
 
     @staticmethod
-    def _send(through: socket.socket, frame: bytes | None) -> None:
+    def _send(through: socket.socket, frame: bytes | None, frame_bytes: int = 0) -> None:
         # A full queue or an unplugged cable loses frames, here as anywhere.
         if frame is not None:
             with contextlib.suppress(OSError):
-                through.send(frame)
+                through.send(frame.ljust(frame_bytes, b"\0"))
 
 
 def _packed(address: str) -> bytes:

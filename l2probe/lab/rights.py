@@ -31,6 +31,16 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "cilium.io": ("ciliuml2announcementpolicies", "ciliumloadbalancerippools"),
         "coordination.k8s.io": ("leases",),
         "discovery.k8s.io": ("endpointslices",),
+        "metallb.io": (
+            "bfdprofiles",
+            "bgpadvertisements",
+            "bgppeers",
+            "communities",
+            "ipaddresspools",
+            "l2advertisements",
+            "servicebgpstatuses",
+            "servicel2statuses",
+        ),
         "rbac.authorization.k8s.io": ("clusterrolebindings", "clusterroles", "rolebindings", "roles"),
     }
 )

@@ -155,6 +155,11 @@ def address(index: int, cidr: str) -> Request:
     return Request(_RTM_NEWADDR, _NEW, payload, f"add address {cidr}")
 
 
+def host(address: str) -> str:
+    """Return an address as a range that holds nothing else."""
+    return f"{address}/{128 if ':' in address else 32}"
+
+
 def remove_address(index: int, cidr: str) -> Request:
     """Take an address away from an interface."""
     return Request(_RTM_DELADDR, 0, _address(index, cidr), f"remove address {cidr}")

@@ -108,8 +108,8 @@ class Switch:
         """See `SwitchDriver`: the foreign host's kernel gets the addresses, as when somebody typed them in there."""
         new, old = addresses - self._owned, self._owned - addresses
         self._foreign.netlink.do(
-            *(rt.remove_address(UPLINK_INDEX, _host(address)) for address in sorted(old)),
-            *(rt.address(UPLINK_INDEX, _host(address)) for address in sorted(new)),
+            *(rt.remove_address(UPLINK_INDEX, rt.host(address)) for address in sorted(old)),
+            *(rt.address(UPLINK_INDEX, rt.host(address)) for address in sorted(new)),
         )
         self._owned = addresses
 
@@ -119,10 +119,6 @@ def _set(faults: dict[str, int], node: str | None, value: int | None) -> None:
         faults.pop(name, None)
         if value is not None:
             faults[name] = value
-
-
-def _host(address: str) -> str:
-    return f"{address}/{128 if ':' in address else 32}"
 
 
 async def _serve_page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

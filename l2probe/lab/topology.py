@@ -80,6 +80,11 @@ class Site(Machine):
         """What the node's Pods route through."""
         return f"10.244.{self.number}.1"
 
+    @property
+    def gateway6(self) -> str:
+        """The node's own address in its IPv6 Pod range."""
+        return f"fd00:10:{self.number}::1"
+
     def pod_addresses(self, host: int) -> tuple[str, str]:
         """Return the addresses of the Pod with this host number, IPv4 first."""
         return f"10.244.{self.number}.{host}", f"fd00:10:{self.number}::{host:x}"

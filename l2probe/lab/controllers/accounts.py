@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from l2probe.lab.controllers.bootstrap import ensure
 from l2probe.lab.controllers.cache import Cache
 from l2probe.lab.controllers.client import FORBIDDEN, NOT_FOUND, ApiError
 from l2probe.lab.controllers.kinds import CONFIG_MAP, SERVICE_ACCOUNT, Kind
+from l2probe.lab.controllers.making import ensure
 from l2probe.lab.controllers.objects import Key, Obj, key_of
 from l2probe.lab.controllers.plane import Plane
 from l2probe.lab.controllers.system import service_account

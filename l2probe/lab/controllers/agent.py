@@ -1,14 +1,15 @@
-"""One node's Cilium agent, as far as L2 announcements go: an election for each Service. Never answers ARP itself."""
+"""One node's agent, as far as announcing goes: Cilium's election for each Service. Never answers ARP itself."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Protocol
 
-from l2probe.lab.controllers.election import RETRY_SECONDS, Seat, Step, held_spec, holder_of, lease_key, step
+from l2probe.lab.controllers.election import RETRY_SECONDS, Seat, Step, held_spec, holder_of, step
 from l2probe.lab.controllers.kinds import LEASE
-from l2probe.lab.controllers.knowledge import Knowledge, Place
+from l2probe.lab.controllers.knowledge import Place
 from l2probe.lab.controllers.objects import Key, Obj
 from l2probe.lab.controllers.plane import Plane
 from l2probe.lab.driver import NodeDriver
@@ -17,10 +18,34 @@ DEAD_SECONDS = 600.0
 """For how long a dead agent has not renewed: far beyond any lease's duration."""
 
 
+class Ballots(Protocol):
+    """What an agent must know about elections; each is about a subject: a Service, or all of them."""
+
+    def lease_key(self, subject: Key) -> Key:
+        """Return the Lease that decides."""
+        ...
+
+    def lease(self, subject: Key) -> Obj | None:
+        """Return that Lease, or None."""
+        ...
+
+    def observed(self, subject: Key) -> float:
+        """Return the loop's time at which it was last seen to change."""
+        ...
+
+    def rank(self, subject: Key, node: str) -> int | None:
+        """Return the node's place among the candidates; None when it is none."""
+        ...
+
+    def places(self, subject: Key, node: NodeDriver) -> frozenset[Place]:
+        """Return what the node answers for when it holds the lease, and on which of its interfaces."""
+        ...
+
+
 class Agent:
     """Holds leases and tells through `changed` that what it holds is another set of addresses now."""
 
-    def __init__(self, plane: Plane, node: NodeDriver, knowledge: Knowledge, changed: Callable[[], None]) -> None:
+    def __init__(self, plane: Plane, node: NodeDriver, knowledge: Ballots, changed: Callable[[], None]) -> None:
         self.node = node
         self.alive = True
         self.announcing = True
@@ -77,7 +102,7 @@ class Agent:
     async def _write(self, service: Key, spec: Obj) -> None:
         lease, client = self._knowledge.lease(service), self._plane.client
         if lease is None:
-            key = lease_key(service)
+            key = self._knowledge.lease_key(service)
             metadata = {"name": key.name, "namespace": key.namespace}
             fresh = {"apiVersion": LEASE.api_version, "kind": LEASE.name, "metadata": metadata, "spec": spec}
             written = await client.create(LEASE, fresh)

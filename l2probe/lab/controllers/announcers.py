@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
-from l2probe.lab.controllers.agent import Agent
+from l2probe.lab.controllers.allocation import ingress_of
 from l2probe.lab.controllers.behaviour import HEALTHY, Behaviour
-from l2probe.lab.controllers.election import NAMESPACE, holder_of
-from l2probe.lab.controllers.kinds import LEASE
-from l2probe.lab.controllers.knowledge import Knowledge, Place
-from l2probe.lab.controllers.objects import Key, key_of, uid_of
+from l2probe.lab.controllers.crew import Hire
+from l2probe.lab.controllers.knowledge import Place
+from l2probe.lab.controllers.objects import Key, Obj, dig
 from l2probe.lab.controllers.plane import Plane
-from l2probe.lab.driver import World
-
-LEASE_PREFIX = "cilium-l2announce"
-COLLECT_SECONDS = 60.0
-"""How often Cilium removes leases that nobody holds."""
+from l2probe.lab.driver import NodeDriver, World
 
 Answers = Mapping[str, frozenset[Place]]
 """Node name -> what it answers for, and where."""
@@ -38,50 +32,63 @@ def _addresses(places: frozenset[Place], device: str | None = None) -> frozenset
     return frozenset(address for address, where in places if device in {None, where})
 
 
-class Announcers:
-    """Runs one agent a node and hands the outcome to the drivers, whenever it changed."""
+def besides(answers: Answers, given: frozenset[str], behaviour: Behaviour) -> dict[str, frozenset[str]]:
+    """Return what is on whose NIC although nobody told it to announce that; `given`: all addresses of Services."""
+    names = tuple(answers)
+    before = {name: _addresses(answers[names[place - 1]]) for place, name in enumerate(names)}
+    left = before if behaviour.stale else dict.fromkeys(names, frozenset[str]())
+    return {name: left[name] | (given if behaviour.everyone else frozenset()) for name in names}
 
-    def __init__(self, plane: Plane, world: World) -> None:
+
+class Announcers:
+    """Runs one announcer a node and hands the outcome to the drivers, whenever it changed."""
+
+    def __init__(self, plane: Plane, world: World, hire: Hire) -> None:
         self._plane = plane
         self._world = world
         self._behaviour = HEALTHY
-        self._knowledge = Knowledge(plane, self._look)
-        self._agents = tuple(Agent(plane, node, self._knowledge, self._apply) for node in world.nodes)
+        self._crew = hire(plane, world, self._look, self._apply)
         self._answers: dict[str, frozenset[Place]] = {}
         self._foreign: frozenset[str] = frozenset()
         self._dropped: dict[str, frozenset[str]] = {}
         self._drops = plane.queue(self._drop)
-        self._knowledge.watch()
-        plane.tasks.start(self._collect())
+        self._owned: dict[str, frozenset[str]] = {}
+        self._owns = plane.queue(self._own)
+        self._crew.memory.watch()
+        plane.services.subscribe(self._service_changed)
 
     def behave(self, behaviour: Behaviour) -> None:
         """Behave so from now on, for the Services of today and those to come."""
         was, self._behaviour = self._behaviour, behaviour
-        for agent in self._agents:
+        for member in self._crew.members:
             if behaviour.alive and not was.alive:
-                agent.revive()
-            agent.alive, agent.announcing, agent.ghost = behaviour.alive, behaviour.announcing, behaviour.ghost
-            agent.node.heed(broadcast=behaviour.broadcast, multicast=behaviour.multicast)
+                member.revive()
+            member.alive, member.announcing, member.ghost = behaviour.alive, behaviour.announcing, behaviour.ghost
+            member.node.heed(broadcast=behaviour.broadcast, multicast=behaviour.multicast)
         if (behaviour.alive, behaviour.announcing) != (was.alive, was.announcing):
             self.look()
         self._apply()
 
     def look(self) -> None:
-        """Let every agent reconsider every Service: something about the nodes changed that no watch tells."""
-        for service in self._knowledge.services:
-            self._look(service)
+        """Let every member reconsider everything: something about the nodes changed that no watch tells."""
+        for subject in self._crew.memory.subjects:
+            self._look(subject)
 
-    def _look(self, service: Key) -> None:
-        for agent in self._agents:
-            agent.look(service)
+    def _look(self, subject: Key) -> None:
+        for member in self._crew.members:
+            member.look(subject)
+
+    def _service_changed(self, before: Obj | None, after: Obj | None) -> None:
+        if self._behaviour.everyone and dig(before, "status") != dig(after, "status"):
+            self._apply()
 
     def _apply(self) -> None:
-        held = {agent.node.name: agent.places for agent in self._agents}
+        held = {member.node.name: member.places for member in self._crew.members}
         answers = answering(held, self._behaviour)
         for node in self._world.nodes:
+            self._owns.add(node.name)
             if answers[node.name] != self._answers.get(node.name, _NOTHING):
-                for device in node.interfaces:
-                    node.announce(_addresses(answers[node.name], device), device=device)
+                self._announce(node, answers[node.name])
                 self._drops.add(node.name)
         self._answers = answers
         everything = _addresses(_NOTHING.union(*answers.values()))
@@ -93,17 +100,25 @@ class Announcers:
             for node in self._world.nodes:
                 self._drops.add(node.name)
 
+    def _announce(self, node: NodeDriver, places: frozenset[Place]) -> None:
+        for device in () if self._crew.by_kernel else node.interfaces:
+            node.announce(_addresses(places, device), device=device, telling=self._crew.telling)
+
+    async def _own(self, name: str) -> None:
+        """Put on the node's NIC what is there instead of being announced."""
+        told = _addresses(self._answers[name]) if self._crew.by_kernel else frozenset[str]()
+        given = frozenset(str(address) for service in self._plane.services for address in ingress_of(service))
+        wanted = told | besides(self._answers, given, self._behaviour)[name]
+        node = next(node for node in self._world.nodes if node.name == name)
+        if wanted != self._owned.get(name, frozenset()):
+            await node.own(wanted)
+            self._owned[name] = wanted
+        if self._crew.by_kernel:
+            node.tell(told, self._crew.telling)
+
     async def _drop(self, name: str) -> None:
         wanted = _addresses(self._answers[name]) if self._behaviour.dropping else frozenset[str]()
         if wanted != self._dropped.get(name, frozenset()):
             node = next(node for node in self._world.nodes if node.name == name)
             await node.drop_traffic(wanted)
             self._dropped[name] = wanted
-
-    async def _collect(self) -> None:
-        while True:
-            await asyncio.sleep(COLLECT_SECONDS)
-            for lease in self._plane.leases:
-                key = key_of(lease)
-                if key.namespace == NAMESPACE and key.name.startswith(LEASE_PREFIX) and not holder_of(lease):
-                    await self._plane.client.delete(LEASE, key, uid=uid_of(lease))

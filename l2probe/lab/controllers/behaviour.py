@@ -16,7 +16,9 @@ class Behaviour:
     traffic to them. `alive`: agents renew leases. `ghost`: who is written into the leases that the dead leave, instead
     of themselves. `announcing`: the feature is on. `dsr`: the datapath does what its mode says. `mode`: another than
     the profile's. `masquerade`: local backends too see the node's address. `broadcast`, `multicast`: who-has and
-    neighbour solicitations that everybody hears are answered, as those to one machine always are.
+    neighbour solicitations that everybody hears are answered, as those to one machine always are. `stale`: addresses
+    were left on a second node's NIC. `everyone`: every node has every Service's addresses on a NIC, and its kernel
+    answers.
     """
 
     answering: bool = True
@@ -32,6 +34,8 @@ class Behaviour:
     masquerade: bool = False
     broadcast: bool = True
     multicast: bool = True
+    stale: bool = False
+    everyone: bool = False
 
 
 HEALTHY = Behaviour()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypedDict, Unpack
 
-from l2probe.lab.controllers.announcers import LEASE_PREFIX
+from l2probe.lab.controllers.cilium import LEASE_PREFIX
 from l2probe.lab.controllers.kinds import CONFIG_MAP, LEASE
 from l2probe.lab.controllers.objects import Key, key_of, micro_timestamp
 from l2probe.lab.controllers.patient import Break, Patient

@@ -27,12 +27,13 @@ def version_of(obj: Obj) -> int:
 class Cache:
     """What the server is known to hold of one kind.
 
-    Objects are shared: read them, never change them. `store` takes what a write returned, so that a controller
-    reads its own writes before the watch delivers them.
+    Of those, `wanted` says which concern us. Objects are shared: read them, never change them. `store` takes what a
+    write returned, so that a controller reads its own writes before the watch delivers them.
     """
 
-    def __init__(self, client: Client, kind: Kind) -> None:
+    def __init__(self, client: Client, kind: Kind, wanted: Callable[[Obj], bool] = lambda _: True) -> None:
         self.kind = kind
+        self._wanted = wanted
         self.synced = asyncio.Event()
         self._client = client
         self._items: dict[Key, Obj] = {}
@@ -62,6 +63,8 @@ class Cache:
             self._put(obj)
 
     def _put(self, obj: Obj) -> None:
+        if not self._wanted(obj):
+            return
         key = key_of(obj)
         before = self._items.get(key)
         if before is not None and uid_of(before) == uid_of(obj) and version_of(before) >= version_of(obj):

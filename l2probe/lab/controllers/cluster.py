@@ -17,7 +17,7 @@ from l2probe.lab.controllers.cache import Cache
 from l2probe.lab.controllers.client import Client
 from l2probe.lab.controllers.datapath import Datapath
 from l2probe.lab.controllers.endpoints import Endpoints
-from l2probe.lab.controllers.ipam import Ipam
+from l2probe.lab.controllers.implementations import PARTS
 from l2probe.lab.controllers.kinds import NAMESPACE
 from l2probe.lab.controllers.kubelet import Kubelet
 from l2probe.lab.controllers.logs import Query
@@ -42,11 +42,12 @@ class RunningCluster:
     def __init__(self, plane: Plane, world: World, room: Path) -> None:
         self._plane = plane
         self._room = room
-        Ipam(plane)
+        parts = PARTS[plane.profile.implementation]
+        parts.allocate(plane)
         Endpoints(plane)
         Scheduler(plane)
         datapath = Datapath(plane, world.nodes)
-        announcers = Announcers(plane, world)
+        announcers = Announcers(plane, world, parts.hire)
         self._kubelets = tuple(Kubelet(plane, node, room) for node in world.nodes)
         self._patient = Patient(plane=plane, world=world, announcers=announcers, datapath=datapath)
 

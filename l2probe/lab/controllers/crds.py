@@ -5,7 +5,7 @@ from __future__ import annotations
 from l2probe.lab.controllers.kinds import CRD, POLICIES, POOLS
 from l2probe.lab.controllers.objects import Obj
 
-_SELECTOR: Obj = {
+SELECTOR: Obj = {
     "type": "object",
     "properties": {
         "matchLabels": {"type": "object", "additionalProperties": {"type": "string"}},
@@ -62,7 +62,7 @@ _POOL_SPEC: Obj = {
             },
         },
         "disabled": {"type": "boolean", "default": False},
-        "serviceSelector": _SELECTOR,
+        "serviceSelector": SELECTOR,
     },
 }
 _POLICY_SPEC: Obj = {
@@ -71,13 +71,14 @@ _POLICY_SPEC: Obj = {
         "externalIPs": {"type": "boolean"},
         "interfaces": {"type": "array", "items": {"type": "string"}},
         "loadBalancerIPs": {"type": "boolean"},
-        "nodeSelector": _SELECTOR,
-        "serviceSelector": _SELECTOR,
+        "nodeSelector": SELECTOR,
+        "serviceSelector": SELECTOR,
     },
 }
 
 
-def _column(name: str, path: str, kind: str = "string") -> Obj:
+def column(name: str, path: str, kind: str = "string") -> Obj:
+    """Return a column of `kubectl get`."""
     return {"name": name, "type": kind, "jsonPath": path}
 
 
@@ -85,11 +86,11 @@ def _condition_path(name: str, part: str) -> str:
     return f'.status.conditions[?(@.type=="cilium.io/{name}")].{part}'
 
 
-_AGE = _column("Age", ".metadata.creationTimestamp", "date")
+_AGE = column("Age", ".metadata.creationTimestamp", "date")
 _POOL_COLUMNS = [
-    _column("Disabled", ".spec.disabled", "boolean"),
-    _column("Conflicting", _condition_path("PoolConflict", "status")),
-    _column("IPs Available", _condition_path("IPsAvailable", "message")),
+    column("Disabled", ".spec.disabled", "boolean"),
+    column("Conflicting", _condition_path("PoolConflict", "status")),
+    column("IPs Available", _condition_path("IPsAvailable", "message")),
     _AGE,
 ]
 

@@ -1,4 +1,4 @@
-"""Writes Events (core/v1) about Pods, counting repeated ones as client-go's recorder does. Losing one hurts nobody."""
+"""Writes Events (core/v1) about objects and counts repeated ones as client-go's recorder does. Losing one is fine."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _Known = tuple[str, Happened]
 
 
 class Recorder:
-    """Records what one component says about Pods; `host` is the node it runs on, empty for the scheduler."""
+    """Records what one component says about objects; `host` is the node it runs on, empty where it does not say."""
 
     def __init__(self, plane: Plane, component: str, host: str = "") -> None:
         self._plane = plane
@@ -40,25 +40,25 @@ class Recorder:
         self._about: dict[_Known, Obj] = {}
         self._queue = plane.queue(self._write)
 
-    def say(self, pod: Obj, happened: Happened) -> None:
+    def say(self, subject: Obj, happened: Happened) -> None:
         """Record it; one that was recorded before is counted."""
-        known = (uid_of(pod), happened)
+        known = (uid_of(subject), happened)
         if len(self._counts) >= MAX_REMEMBERED:
             self._counts.clear()
             self._names.clear()
             self._about.clear()
         self._counts[known] = self._counts.get(known, 0) + 1
-        self._about[known] = pod
+        self._about[known] = subject
         self._queue.add(known)
 
     async def _write(self, known: _Known) -> None:
-        pod = self._about.get(known)
-        if pod is None:
+        subject = self._about.get(known)
+        if subject is None:
             return
         name = self._names.get(known)
         now = time.time()
         if name is None:
-            event = self._event(pod, known[1], self._counts[known], now)
+            event = self._event(subject, known[1], self._counts[known], now)
             await self._create(known, event)
             return
         patch = {"count": self._counts[known], "lastTimestamp": timestamp(now)}
@@ -74,14 +74,14 @@ class Recorder:
             return
         self._names[known] = Key(event["metadata"]["namespace"], event["metadata"]["name"])
 
-    def _event(self, pod: Obj, happened: Happened, count: int, now: float) -> Obj:
-        metadata = pod["metadata"]
+    def _event(self, subject: Obj, happened: Happened, count: int, now: float) -> Obj:
+        metadata = subject["metadata"]
         about = {
-            "apiVersion": "v1",
-            "kind": "Pod",
+            "apiVersion": subject["apiVersion"],
+            "kind": subject["kind"],
             "namespace": metadata["namespace"],
             "name": metadata["name"],
-            "uid": uid_of(pod),
+            "uid": uid_of(subject),
             "resourceVersion": metadata.get("resourceVersion", ""),
         }
         if happened.container:

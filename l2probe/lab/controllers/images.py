@@ -13,7 +13,15 @@ from pathlib import Path
 
 from l2probe.lab.controllers.objects import Obj
 
-PLAYED = ("cilium/cilium", "cilium/operator-generic")
+PLAYED = (
+    "cilium/cilium",
+    "cilium/operator-generic",
+    "kube-proxy",
+    "kube-vip/kube-vip",
+    "kube-vip/kube-vip-cloud-provider",
+    "metallb/controller",
+    "metallb/speaker",
+)
 """Images whose work the lab's controllers do: their containers run without a process."""
 RUN = ("python",)
 """Images that exist: what their containers start is started on this machine."""

@@ -69,6 +69,15 @@ POLICY = Kind(
 )
 
 
+def _metallb(plural: str, name: str) -> Kind:
+    return Kind(group="metallb.io", version="v1beta1", plural=plural, name=name)
+
+
+IP_ADDRESS_POOL = _metallb("ipaddresspools", "IPAddressPool")
+L2_ADVERTISEMENT = _metallb("l2advertisements", "L2Advertisement")
+L2_STATUS = _metallb("servicel2statuses", "ServiceL2Status")
+
+
 def pool(version: str) -> Kind:
     """Return the address pool in this API version ("v2" or "v2alpha1")."""
     return Kind(group="cilium.io", version=version, plural=POOLS, name="CiliumLoadBalancerIPPool", namespaced=False)

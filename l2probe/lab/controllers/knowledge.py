@@ -89,9 +89,13 @@ class Knowledge:
             self._changed((service,))
 
     @property
-    def services(self) -> frozenset[Key]:
+    def subjects(self) -> frozenset[Key]:
         """All Services that have a lease or may get one, and those that are gone and whose lease is still there."""
         return frozenset().union(*self._by_lease.values())
+
+    def lease_key(self, service: Key) -> Key:
+        """Return the Lease that decides about the Service."""
+        return lease_key(service)
 
     def lease(self, service: Key) -> Obj | None:
         """Return the Service's Lease, or None."""

@@ -8,11 +8,11 @@ from functools import partial
 
 from l2probe.lab.controllers.announcers import Announcers
 from l2probe.lab.controllers.behaviour import HEALTHY, Behaviour
-from l2probe.lab.controllers.bootstrap import ensure
 from l2probe.lab.controllers.cache import Cache
 from l2probe.lab.controllers.client import CONFLICT, NOT_FOUND, ApiError
 from l2probe.lab.controllers.datapath import Datapath
 from l2probe.lab.controllers.kinds import Kind
+from l2probe.lab.controllers.making import ensure
 from l2probe.lab.controllers.objects import Key, Obj, key_of
 from l2probe.lab.controllers.plane import Plane
 from l2probe.lab.driver import HARMLESS, Meddling, World

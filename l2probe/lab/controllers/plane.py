@@ -10,13 +10,20 @@ from dataclasses import dataclass
 from l2probe.lab.controllers import kinds
 from l2probe.lab.controllers.cache import Cache
 from l2probe.lab.controllers.client import Client
+from l2probe.lab.controllers.objects import Key, key_of
 from l2probe.lab.controllers.work import Activity, T, Tasks, WorkQueue
-from l2probe.lab.profiles import Profile
+from l2probe.lab.profiles import Implementation, Profile
+
+KUBE_VIP_RANGES = Key("kube-system", "kubevip")
+"""The ConfigMap from which kube-vip's cloud provider takes addresses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plane:
-    """One informer for each kind, shared by all controllers and all nodes' agents."""
+    """One informer for each kind, shared by all controllers and all nodes' agents.
+
+    `pools` and `policies` hold the implementation's own kinds; kube-vip has a ConfigMap for pool and no policy.
+    """
 
     client: Client
     profile: Profile
@@ -33,8 +40,9 @@ class Plane:
 
     @property
     def caches(self) -> tuple[Cache, ...]:
-        """All informers."""
-        return (self.nodes, self.pods, self.services, self.slices, self.leases, self.pools, self.policies)
+        """All informers that have something to follow."""
+        always = (self.nodes, self.pods, self.services, self.slices, self.leases, self.pools)
+        return always if self.profile.implementation is Implementation.KUBE_VIP else (*always, self.policies)
 
     def own(self, addresses: Iterable[str]) -> tuple[str, ...]:
         """Return the addresses of the families that the cluster has."""
@@ -72,7 +80,20 @@ def make_plane(client: Client, profile: Profile) -> Plane:
         services=Cache(client, kinds.SERVICE),
         slices=Cache(client, kinds.SLICE),
         leases=Cache(client, kinds.LEASE),
-        pools=Cache(client, kinds.pool(profile.pool_versions[0])),
-        policies=Cache(client, kinds.POLICY),
+        pools=_pools(client, profile),
+        policies=Cache(client, _POLICIES.get(profile.implementation, kinds.POLICY)),
         timers=[],
     )
+
+
+_POLICIES = {Implementation.METALLB: kinds.L2_ADVERTISEMENT}
+
+
+def _pools(client: Client, profile: Profile) -> Cache:
+    match profile.implementation:
+        case Implementation.CILIUM:
+            return Cache(client, kinds.pool(profile.pool_versions[0]))
+        case Implementation.METALLB:
+            return Cache(client, kinds.IP_ADDRESS_POOL)
+        case Implementation.KUBE_VIP:
+            return Cache(client, kinds.CONFIG_MAP, lambda obj: key_of(obj) == KUBE_VIP_RANGES)

@@ -8,18 +8,17 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 
+from l2probe.lab.controllers import daemons
 from l2probe.lab.controllers.kinds import (
     CONFIG_MAP,
-    DAEMON_SET,
     LEASE,
     NAMESPACE,
     NODE,
-    POD,
     POLICY,
     SERVICE_ACCOUNT,
-    Kind,
 )
 from l2probe.lab.controllers.kinds import pool as pool_kind
+from l2probe.lab.controllers.making import body
 from l2probe.lab.controllers.objects import Obj, micro_timestamp, timestamp
 from l2probe.lab.driver import NodeDriver
 from l2probe.lab.profiles import Mode, Profile
@@ -36,11 +35,6 @@ _NO_ENDPOINTS_ROUTABLE_SINCE = (1, 19)
 _EXTERNAL_IPS_UNTIL = (1, 17)
 
 
-def _object(kind: Kind, name: str, namespace: str = "", **content: object) -> Obj:
-    metadata: Obj = {"name": name, **({"namespace": namespace} if namespace else {})}
-    return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, **content}
-
-
 def minor(version: str) -> tuple[int, int]:
     """`1.20.2` -> (1, 20)."""
     first, second, *_ = version.split(".")
@@ -49,7 +43,7 @@ def minor(version: str) -> tuple[int, int]:
 
 def namespaces() -> tuple[Obj, ...]:
     """Return the namespaces that every cluster has."""
-    return tuple(_object(NAMESPACE, name) for name in ("default", SYSTEM, "kube-public", NODE_LEASES))
+    return tuple(body(NAMESPACE, name) for name in ("default", SYSTEM, "kube-public", NODE_LEASES))
 
 
 def _node_condition(kind: str, *, true: bool, reason: str, message: str, now: str) -> Obj:
@@ -101,7 +95,7 @@ def node(driver: NodeDriver, number: int, addresses: Sequence[str], clock: float
             "systemUUID": driver.mac.replace(":", ""),
         },
     }
-    made = _object(NODE, driver.name, spec={"podCIDR": ranges[0], "podCIDRs": ranges}, status=status)
+    made = body(NODE, driver.name, spec={"podCIDR": ranges[0], "podCIDRs": ranges}, status=status)
     made["metadata"]["labels"] = labels
     return made
 
@@ -109,7 +103,7 @@ def node(driver: NodeDriver, number: int, addresses: Sequence[str], clock: float
 def node_lease(name: str, clock: float) -> Obj:
     """Return the Lease by which a kubelet shows that its node lives."""
     spec = {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": micro_timestamp(clock)}
-    return _object(LEASE, name, NODE_LEASES, spec=spec)
+    return body(LEASE, name, NODE_LEASES, spec=spec)
 
 
 def config(profile: Profile) -> dict[str, str]:
@@ -145,78 +139,33 @@ def config(profile: Profile) -> dict[str, str]:
 
 def config_map(profile: Profile) -> Obj:
     """Return ConfigMap kube-system/cilium-config."""
-    return _object(CONFIG_MAP, CONFIG, SYSTEM, data=config(profile))
+    return body(CONFIG_MAP, CONFIG, SYSTEM, data=config(profile))
 
 
 def service_account(name: str, namespace: str) -> Obj:
     """Return a ServiceAccount, without which a real API server admits no Pod."""
-    return _object(SERVICE_ACCOUNT, name, namespace)
-
-
-def _agent_spec(profile: Profile) -> Obj:
-    container = {
-        "name": "cilium-agent",
-        "image": f"cilium/cilium:v{profile.version}",
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["cilium-agent"],
-        "args": ["--config-dir=/tmp/cilium/config-map"],
-    }
-    return {
-        "hostNetwork": True,
-        "serviceAccountName": "cilium",
-        "automountServiceAccountToken": False,
-        "priorityClassName": "",
-        "terminationGracePeriodSeconds": 1,
-        "tolerations": [{"operator": "Exists"}],
-        "containers": [container],
-    }
+    return body(SERVICE_ACCOUNT, name, namespace)
 
 
 def daemon_set(profile: Profile) -> Obj:
     """Return DaemonSet kube-system/cilium."""
-    template = {"metadata": {"labels": AGENT_LABELS}, "spec": _agent_spec(profile)}
-    spec = {"selector": {"matchLabels": {"k8s-app": "cilium"}}, "template": template}
-    made = _object(DAEMON_SET, "cilium", SYSTEM, spec=spec)
-    made["metadata"]["labels"] = AGENT_LABELS
-    return made
-
-
-def daemon_set_status(count: int) -> Obj:
-    """Return the merge patch that says that all of its Pods run."""
-    numbers = (
-        "currentNumberScheduled",
-        "desiredNumberScheduled",
-        "numberReady",
-        "updatedNumberScheduled",
-        "numberAvailable",
-    )
-    return {"status": {**dict.fromkeys(numbers, count), "numberMisscheduled": 0, "observedGeneration": 1}}
-
-
-def agent_pod(profile: Profile, owner: Obj, node_name: str, suffix: str) -> Obj:
-    """Return a node's agent Pod, owned by the DaemonSet."""
-    reference = {
-        "apiVersion": DAEMON_SET.api_version,
-        "kind": DAEMON_SET.name,
-        "name": owner["metadata"]["name"],
-        "uid": owner["metadata"]["uid"],
-        "controller": True,
-        "blockOwnerDeletion": True,
+    container = {
+        "name": "cilium-agent",
+        "image": f"cilium/cilium:v{profile.version}",
+        "command": ["cilium-agent"],
+        "args": ["--config-dir=/tmp/cilium/config-map"],
     }
-    spec = {**_agent_spec(profile), "nodeName": node_name}
-    made = _object(POD, f"cilium-{suffix}", SYSTEM, spec=spec)
-    made["metadata"] |= {"labels": AGENT_LABELS, "ownerReferences": [reference]}
-    return made
+    return daemons.daemon_set("cilium", SYSTEM, AGENT_LABELS, daemons.host_agent("cilium", container), by=("k8s-app",))
 
 
 def pool(profile: Profile) -> Obj:
     """Return the address pool of the lab."""
     ranges = {4: POOL4, 6: POOL6}
     blocks = [{"start": ranges[family][0], "stop": ranges[family][1]} for family in profile.families]
-    return _object(pool_kind(profile.pool_versions[0]), "lab", spec={"blocks": blocks, "disabled": False})
+    return body(pool_kind(profile.pool_versions[0]), "lab", spec={"blocks": blocks, "disabled": False})
 
 
 def policy() -> Obj:
     """Return the policy by which every node may announce every Service on its uplink."""
     spec = {"interfaces": ["^eth[0-9]+"], "externalIPs": True, "loadBalancerIPs": True}
-    return _object(POLICY, "lab", spec=spec)
+    return body(POLICY, "lab", spec=spec)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from l2probe.errors import LabError
-from l2probe.lab.driver import HARMLESS, Frontend, Meddling, PodLink, World
+from l2probe.lab.driver import HARMLESS, ONCE, Frontend, Meddling, PodLink, Telling, World
 
 
 class FakeProcess:
@@ -46,6 +46,9 @@ class FakeNode:
         self.heeds = (True, True)
         self.second: str | None = None
         self.announcements: list[tuple[frozenset[str], bool]] = []
+        self.owned: frozenset[str] = frozenset()
+        self.told: frozenset[str] = frozenset()
+        self.telling: Telling | None = None
         self.frontends: tuple[Frontend, ...] = ()
         self.programmed = 0
         self.dropped: frozenset[str] = frozenset()
@@ -59,13 +62,16 @@ class FakeNode:
         self._real = real
         self._netns = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
-    def announce(self, addresses: frozenset[str], *, gratuitous: bool = True, device: str = "eth0") -> None:
+    def announce(
+        self, addresses: frozenset[str], *, gratuitous: bool = True, device: str = "eth0", telling: Telling = ONCE
+    ) -> None:
         """See the driver."""
         assert device in self.interfaces
         if device != "eth0":
             self.elsewhere[device] = addresses
             return
         self.announced = addresses
+        self.telling = telling
         self.announcements.append((addresses, gratuitous))
         self._asked.set()
 
@@ -78,6 +84,16 @@ class FakeNode:
         self.interfaces = ("eth0", "eth1") if present else ("eth0",)
         self.second = None if not present else "shy" if shy else "plain"
         self.elsewhere.clear()
+
+    async def own(self, addresses: frozenset[str]) -> None:
+        """See the driver."""
+        await asyncio.sleep(0)
+        self.owned = addresses
+        self._asked.set()
+
+    def tell(self, addresses: frozenset[str], telling: Telling) -> None:
+        """See the driver."""
+        self.told, self.telling = addresses, telling
 
     async def program(self, frontends: Sequence[Frontend]) -> None:
         """See the driver."""
@@ -189,7 +205,7 @@ class FakeWorld:
 
     def announcers(self, address: str) -> list[str]:
         """Return the nodes that answer for the address now."""
-        return [node.name for node in self.nodes if address in node.announced]
+        return [node.name for node in self.nodes if address in node.announced | node.owned]
 
     def close(self) -> None:
         """Release what the fake holds."""

@@ -9,13 +9,16 @@ import pytest
 from l2probe.lab.controllers.kinds import CONFIG_MAP, DAEMON_SET, LEASE, NODE, POD, POLICY, SERVICE, pool
 from l2probe.lab.controllers.objects import Key
 from l2probe.lab.driver import Forwarding, NoBackend
-from l2probe.lab.profiles import DEFAULT, PROFILES
+from l2probe.lab.profiles import DEFAULT, PROFILES, Implementation
 from tests.lab.controllers.harness import again, condition, is_ready, running, vips
 
 BOTH = {"198.51.100", "2001:db8:1:"}
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+CILIUM = [name for name, profile in PROFILES.items() if profile.implementation is Implementation.CILIUM]
+
+
+@pytest.mark.parametrize("profile", CILIUM)
 def test_ready_means_ready(profile: str) -> None:
     """When `ready` returns, nodes and Pods are ready, and every Service has address, holder and datapath."""
 
@@ -123,8 +126,8 @@ def test_close_ends_every_process_and_file() -> None:
 
 
 def test_the_default_is_a_profile() -> None:
-    """The default and every `+drop` variant exist, and names are their own keys."""
+    """The default and every `+drop` variant of Cilium's exist, and names are their own keys."""
     assert DEFAULT == "cilium-1.19-dsr"
-    assert len(PROFILES) == 12
+    assert len(CILIUM) == 12
     assert all(profile.name == name and profile.about for name, profile in PROFILES.items())
-    assert all(PROFILES[f"{name}+drop"].no_backend is NoBackend.DROP for name in PROFILES if "+" not in name)
+    assert all(PROFILES[f"{name}+drop"].no_backend is NoBackend.DROP for name in CILIUM if "+" not in name)

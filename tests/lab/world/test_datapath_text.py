@@ -26,7 +26,7 @@ MATCH = "ip daddr 198.51.100.40 tcp dport 80"
 
 def rules(frontend: Frontend, site: int = 0) -> list[str]:
     """Return the rules of one frontend, without the transaction's fixed head."""
-    return render(NODES[site], [frontend]).splitlines()[6:]
+    return render(NODES[site], [frontend]).splitlines()[8:]
 
 
 def test_every_transaction_starts_from_nothing() -> None:
@@ -37,6 +37,8 @@ def test_every_transaction_starts_from_nothing() -> None:
         "flush chain ip6 lb frontends",
         "flush chain ip lb masqueraded",
         "flush chain ip6 lb masqueraded",
+        "flush chain ip lb refused",
+        "flush chain ip6 lb refused",
         "add rule netdev lb frontends ether saddr { 02:00:00:00:00:02, 02:00:00:00:00:03 } accept",
     ]
 

@@ -103,7 +103,7 @@ def test_a_python_that_the_lab_may_not_run_is_named(tmp_path: Path, monkeypatch:
         ("session.fault('denied:lst:pods')", "The lab has no fault 'denied:lst:pods'. Write denied:VERB:RESOURCE"),
         (
             "session.fault('denied:list:leases.apps')",
-            "The lab's API has no resource 'leases.apps'. It has ciliuml2announcementpolicies.cilium.io, ",
+            "The lab's API has no resource 'leases.apps'. It has bfdprofiles.metallb.io, ",
         ),
     ],
 )
