@@ -35,8 +35,11 @@ def mute(case: Case, *, proven: bool = False) -> tuple[Ip, ...]:
     Without a raw socket a failed neighbour resolution of the kernel counts too, unless it must be `proven` by our own
     questions.
     """
-    if has_ready_backend(case) is False:
-        return ()
+    return () if has_ready_backend(case) is False else unanswered(case, proven=proven)
+
+
+def unanswered(case: Case, *, proven: bool = False) -> tuple[Ip, ...]:
+    """Return the addresses for which nobody answers, whether or not anybody should; as `mute` otherwise."""
     return tuple(
         vip
         for vip in vips(case)

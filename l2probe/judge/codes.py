@@ -70,6 +70,11 @@ CODES = {
     "B12": Code(
         slug="broadcast-unanswered", title="Broadcast who-has goes unanswered", links=(metallb(284), metallb(253))
     ),
+    "B13": Code(
+        slug="no-ready-backend-not-announced",
+        title="Nothing is announced without a ready backend",
+        links=(metallb(1640), f"{METALLB_DOCS}/concepts/layer2/"),
+    ),
     "B14": Code(slug="address-silent", title="Nobody answers, and who should could not be read", links=(L2_DOCS,)),
     "C01": Code(
         slug="duplicate-announcers",

@@ -36,6 +36,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "C05": (*SILENCE, "C04", *TRAFFIC),
     "B06": TRAFFIC,
     "B07": TRAFFIC,
+    "B13": TRAFFIC,
     "B14": TRAFFIC,
     "B11": TRAFFIC,
     "B12": TRAFFIC,

@@ -25,6 +25,7 @@ from l2probe.judge.existing import dsr_unseen, existing_blackhole
 from l2probe.judge.finding import Rule
 from l2probe.judge.ownership import duplicate_announcers, foreign_owner, holder_gone, holder_mismatch, several_nics
 from l2probe.judge.source import dsr_not_effective, source_is_gateway, source_lost
+from l2probe.judge.unannounced import unannounced_without_backend
 from l2probe.judge.vantage import (
     announcer_unmapped,
     answerer_unmapped,
@@ -55,6 +56,7 @@ WIRE_RULES: tuple[Rule, ...] = (
     holder_gone,
     unclaimed,
     silent_leader,
+    unannounced_without_backend,
     address_silent,
     multicast_unanswered,
     broadcast_unanswered,
@@ -79,7 +81,8 @@ WIRE_RULES: tuple[Rule, ...] = (
 """Rules about frames and traffic: nothing of that is true on a host that is a cluster node."""
 
 RANK: tuple[str, ...] = (
-    *("V01", "V02", "V04", "A04", "A03", "A02", "A01", "B04", "B01", "B02", "C05", "B06", "B07", "B14", "B11", "B12"),
+    *("V01", "V02", "V04", "A04", "A03", "A02", "A01", "B04", "B01", "B02", "B13"),
+    *("C05", "B06", "B07", "B14", "B11", "B12"),
     *("C03", "C06", "C01", "C04", "V06", "D02", "D03", "D11", "D06", "D05", "D04", "D12", "D10", "E03"),
     *("D01", "E02", "E04", "E01", "E05", "C02", "D08", "V03", "V05"),
 )

@@ -42,6 +42,44 @@ BOTH = ("run", "diagnose")
 QUIET = "cilium-1.20.2-dsr"
 """A cluster of which nothing is said while it is healthy: policy Local is served, DSR keeps the client address."""
 
+_METALLB, _KUBE_VIP = "metallb-0.15", "kube-vip-1.0"
+_BESIDE_KUBE_PROXY = (
+    Fault(
+        name="no-advertisement",
+        raises="B01",
+        about="no L2Advertisement exists",
+        shown_by=BOTH,
+        profile=_METALLB,
+    ),
+    Fault(
+        name="advertisement-node-selector",
+        raises="B02",
+        about="the L2Advertisement's node selector matches no node",
+        shown_by=BOTH,
+        profile=_METALLB,
+    ),
+    Fault(
+        name="no-endpoint",
+        raises="B13",
+        about="the selectors of the shop's Services match no Pod, and MetalLB announces nothing without an endpoint",
+        shown_by=("diagnose",),
+        profile=_METALLB,
+    ),
+    Fault(
+        name="stale-vip",
+        raises="C01",
+        about="every address was left on the NIC of a second node beside the lease holder's",
+        shown_by=BOTH,
+        profile=_KUBE_VIP,
+    ),
+    Fault(
+        name="ipvs-without-strict-arp",
+        raises="C06",
+        about="kube-proxy runs in IPVS mode without strictARP: every node has every address and answers",
+        shown_by=BOTH,
+        profile=_METALLB,
+    ),
+)
 _ROWS = (
     Fault(
         name="no-pool",
@@ -279,6 +317,7 @@ _ROWS = (
         profile=QUIET,
         verdict="unknown",
     ),
+    *_BESIDE_KUBE_PROXY,
 )
 
 FAULTS: Mapping[str, Fault] = MappingProxyType({fault.name: fault for fault in _ROWS})

@@ -51,6 +51,7 @@ from tests.judge.evidence import (
     reply,
     silent,
 )
+from tests.judge.test_unannounced import without_endpoints
 
 EXPECTED = {
     "cilium-1.19-dsr": {"D01"},
@@ -232,6 +233,7 @@ RAISED: dict[str, tuple[Callable[[], Evidence], Verdict]] = {
     "B07": (faults.silent_leader, Verdict.FAIL),
     "B11": (lambda: only_asked(healthy(), 6, "unicast"), Verdict.FAIL),
     "B12": (lambda: only_asked(healthy(), 4, "unicast"), Verdict.FAIL),
+    "B13": (without_endpoints, Verdict.FAIL),
     "B14": (lambda: unclaimed(silent(healthy()), looked=False), Verdict.FAIL),
     "C01": (faults.duplicate_announcers, Verdict.FAIL),
     "C02": (second_nic, Verdict.WARN),

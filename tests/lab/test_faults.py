@@ -18,7 +18,11 @@ SHOWN = [
 ]
 EXIT = {"fail": 1, "unknown": 2, "warn": 0}
 """What a command whose worst finding this is ends with."""
-BESIDE: dict[str, set[str]] = {}
+BESIDE: dict[str, set[str]] = {
+    # kube-proxy masquerades whatever else is wrong.
+    "ipvs-without-strict-arp": {"E01"},
+    "stale-vip": {"E01"},
+}
 """What a fault brings besides its own finding and the blackhole of policy Local, truly and not as its consequence."""
 
 

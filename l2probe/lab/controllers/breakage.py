@@ -10,9 +10,10 @@ from l2probe.lab.controllers.behaviour import HEALTHY
 from l2probe.lab.controllers.broken_agents import AGENTS
 from l2probe.lab.controllers.broken_network import NETWORK
 from l2probe.lab.controllers.broken_objects import OBJECTS
+from l2probe.lab.controllers.broken_worlds import WORLDS
 from l2probe.lab.controllers.patient import Break, Patient
 
-BREAKS: Mapping[str, Break] = {**AGENTS, **NETWORK, **OBJECTS}
+BREAKS: Mapping[str, Break] = {**AGENTS, **NETWORK, **OBJECTS, **WORLDS}
 """How each fault of `lab.faults` is applied."""
 
 

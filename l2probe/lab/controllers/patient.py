@@ -88,8 +88,7 @@ class Patient:
         while True:
             try:
                 now = await self.plane.client.get(kind, key_of(was))
-                content = {part: was[part] for part in CONTENT if part in was}
-                self._know(kind, await self.plane.client.replace(kind, {**now, **content}))
+                self._know(kind, await self.plane.client.replace(kind, {**now, **_content(was)}))
             except ApiError as refusal:
                 if refusal.code == NOT_FOUND:
                     return
@@ -103,6 +102,11 @@ Break = Callable[[Patient], Awaitable[None]]
 """How one fault is applied."""
 
 
+def _content(obj: Obj) -> Obj:
+    return {part: obj[part] for part in CONTENT if part in obj}
+
+
 def _fresh(obj: Obj) -> Obj:
-    kept = {key: value for key, value in obj["metadata"].items() if key in ("name", "labels", "annotations")}
-    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": kept, "spec": obj["spec"]}
+    wanted = ("name", "namespace", "labels", "annotations")
+    kept = {key: value for key, value in obj["metadata"].items() if key in wanted}
+    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": kept, **_content(obj)}

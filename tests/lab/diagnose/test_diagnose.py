@@ -19,7 +19,12 @@ PROFILES = (
     "cilium-1.20.2-dsr",
     "cilium-1.20.2-snat",
     "cilium-1.17-dsr",
+    "metallb-0.15",
+    "kube-vip-1.0",
+    "kube-vip-1.0+global",
 )
+FOLLOWING = ("cilium-1.20.2-dsr", "cilium-1.20.2-snat", "metallb-0.15", "kube-vip-1.0")
+"""Clusters whose announcer follows the backends of policy Local."""
 DEAD_SECONDS, HEALTHY_SECONDS = 3.5, 1.0
 SLACK = 1.5
 """The tests share two cores with others: the bounds themselves are the bench's."""
@@ -35,10 +40,10 @@ def test_a_dead_address_is_explained_in_time(l2probe: Command, name: str) -> Non
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_healthy_cluster_is_quiet(l2probe: Command, profile: str) -> None:
-    """Nothing is said but that policy Local fails where Cilium before 1.20.2 elected a node without a backend."""
+    """Nothing is said but that policy Local fails where a node without a backend was elected."""
     ran = l2probe("diagnose", "--lab", "--profile", profile, "-o", "json")
 
-    follows = profile.startswith("cilium-1.20.2")
+    follows = profile in FOLLOWING
     assert set(ran.codes) == (set() if follows else {"D01"})
     assert ran.code == (0 if ran.worst <= {"warn"} else 1)
     if follows:
@@ -46,7 +51,7 @@ def test_a_healthy_cluster_is_quiet(l2probe: Command, profile: str) -> None:
         assert ran.report["duration_seconds"] < HEALTHY_SECONDS * SLACK
 
 
-@pytest.mark.parametrize("profile", ["cilium-1.19-dsr", "cilium-1.19-snat"])
+@pytest.mark.parametrize("profile", ["cilium-1.19-dsr", "cilium-1.19-snat", "metallb-0.15", "kube-vip-1.0"])
 def test_one_healthy_service_gets_a_short_report(l2probe: Command, profile: str) -> None:
     """The Service that works passes, in a screenful, however its neighbour is."""
     ran = l2probe("diagnose", "--lab", "--profile", profile, "shop/api")
