@@ -19,7 +19,11 @@ test: $(VENV)/.ready lint ## run all tests
 	@L2PROBE_KUBECTL="$$(ls $(CURDIR)/$(VENV)/kubectl/*/kubectl 2>/dev/null | tr '\n' ':')" $(BIN)/python -m pytest -n 2 --dist loadgroup -q $(ARGS)
 
 e2e: $(VENV)/.ready ## a real Kubernetes with MetalLB out of namespaces (root, Go; first build takes minutes)
-	@tests/real/prepare.sh && $(BIN)/python -m pytest tests/real -m real -q $(ARGS)
+	@.ci/prepare $(VENV) nft && tests/real/prepare.sh && $(BIN)/python -m pytest tests/real -m real -q $(ARGS)
+	@assets="$$($(BIN)/python -m tests.real assets)" || { echo "$$assets"; exit 0; }; \
+	KUBEBUILDER_ASSETS="$$assets" PATH="$$PATH:$$assets" $(BIN)/python -m pytest -q -k "envtest or control_plane or real_api" \
+	  tests/lab/test_control_plane.py tests/lab/test_nothing_left.py tests/lab/test_lab_command.py \
+	  tests/lab/controllers/test_real_api.py $(ARGS)
 
 lint: $(VENV)/.ready ## ruff and mypy --strict
 	@$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """`python -m tests.real up | down | status | client -- COMMAND…`: a real Kubernetes with a real MetalLB.
 
-And for prepare.sh: `build`, `packages` (what is missing) and `obstacle` (why no cluster can run here; 1 if one can't).
+And for make: `build`, `packages` (what is missing), `obstacle` (why no cluster can run here; 1 if one can't) and
+`assets` (where etcd, kube-apiserver and kubectl are, for KUBEBUILDER_ASSETS).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from tests.real import cluster
+from tests.real.build import assets
 from tests.real.command import RealError, say
 
 
@@ -52,13 +54,22 @@ def _packages() -> int:
     return _answer(" ".join(cluster.missing_packages()), good=True)
 
 
+def _assets() -> int:
+    return _obstacle() if cluster.obstacle() else _answer(str(assets()), good=True)
+
+
 def _answer(text: str, *, good: bool) -> int:
     sys.stdout.write(f"{text}\n")
     return 0 if good else 1
 
 
 CHANGES: dict[str, Callable[[], None]] = {"build": cluster.build, "up": cluster.up, "down": cluster.down}
-QUESTIONS: dict[str, Callable[[], int]] = {"status": _status, "packages": _packages, "obstacle": _obstacle}
+QUESTIONS: dict[str, Callable[[], int]] = {
+    "status": _status,
+    "packages": _packages,
+    "obstacle": _obstacle,
+    "assets": _assets,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -21,6 +21,9 @@ KUBERNETES = "v1.34.4"
 METALLB = "v0.15.2"
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubectl", "kubelet")
 
+ENVTEST = ("kube-apiserver", "kubectl")
+"""What setup-envtest installs of these, beside etcd."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
@@ -81,6 +84,21 @@ def built() -> dict[str, Path]:
             link.symlink_to(Path("..") / programs["kubernetes"].name)
         programs[name] = link
     return programs
+
+
+def assets() -> Path:
+    """Return a directory as controller-runtime's envtest wants one: etcd, kube-apiserver and kubectl."""
+    etcd = shutil.which("etcd", path=f"{os.environ.get('PATH', '')}:{PATH}")
+    if etcd is None:
+        raise RealError("no etcd was found; install etcd-server")
+    programs = built()
+    into = cache() / "bin" / "assets"
+    into.mkdir(exist_ok=True)
+    for name, file in {"etcd": Path(etcd), **{name: programs[name] for name in ENVTEST}}.items():
+        link = into / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(file)
+    return into
 
 
 def program(wanted: Program) -> Path:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from l2probe import rights
 from l2probe.run.preflight import CLAIMS, NEEDED, WANTED
 from tests.real import cluster, network
 from tests.real.machine import PKI, REPOSITORY
@@ -53,6 +55,11 @@ class Ran:
         return {finding["code"] for finding in self.report["findings"]}
 
     @property
+    def causes(self) -> list[str]:
+        """The codes of findings that no other finding explains, the first one first."""
+        return [finding["code"] for finding in self.report["findings"] if not finding["consequence_of"]]
+
+    @property
     def trials(self) -> list[dict[str, Any]]:
         """The evidence's trials."""
         trials: list[dict[str, Any]] = self.report["evidence"]["trials"]
@@ -89,11 +96,11 @@ class Prober:
         return Ran(code=process.returncode, stdout=stdout, stderr=stderr)
 
 
-def grant(rights: Iterable[Triple] = ALL, *, without: Triple | None = None) -> None:
+def grant(triples: Iterable[Triple] = ALL, *, without: Triple | None = None) -> None:
     """Give the prober exactly these rights (verb, resource, group), but for `without`."""
     rules = [
         {"apiGroups": [group], "resources": [resource], "verbs": [verb]}
-        for verb, resource, group in rights
+        for verb, resource, group in triples
         if (verb, resource, group) != without
     ]
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "prober"}
@@ -102,6 +109,19 @@ def grant(rights: Iterable[Triple] = ALL, *, without: Triple | None = None) -> N
         _rbac("ClusterRole", rules=rules),
         _rbac("ClusterRoleBinding", roleRef=role, subjects=[subject]),
     )
+
+
+@contextmanager
+def printed(command: str) -> Iterator[None]:
+    """Give the prober what `l2probe rbac --for COMMAND` prints, and no other right; take it away at the end."""
+    grant(())
+    objects = rights.manifests(command, rights.Holder(user="prober"))
+    cluster.apply(*objects)
+    try:
+        yield
+    finally:
+        listed = {"apiVersion": "v1", "kind": "List", "items": objects}
+        cluster.kubectl("delete", "-f", "-", stdin=json.dumps(listed))
 
 
 def _rbac(kind: str, **content: object) -> dict[str, object]:

@@ -36,14 +36,24 @@ class Scene:
 
 
 @contextmanager
-def scene(namespace: str, *, policy: str = "Cluster", node: str = "rc-n1") -> Iterator[Scene]:
-    """Set up a Service with its only Pod on `node`, both ready; removed at the end."""
+def scene(
+    namespace: str, *, policy: str = "Cluster", node: str = "rc-n1", ready: bool = True, **spec: object
+) -> Iterator[Scene]:
+    """Set up a Service with its only Pod on `node`, both ready; removed at the end.
+
+    `spec` changes the Service's; without `ready` the Pod runs and never becomes ready, and nobody waits for it.
+    """
     labels = {"app": "web"}
     apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     try:
-        apply(_object("Pod", namespace, labels, pod(node)), _object("Service", namespace, labels, service(policy)))
-        kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/web", "--timeout=60s", timeout=70)
-        until(lambda: len(given(namespace)) == 2, f"addresses of {namespace}/web", seconds=15)
+        apply(
+            _object("Pod", namespace, labels, pod(node, ready=ready)),
+            _object("Service", namespace, labels, service(policy) | spec),
+        )
+        state = "--for=condition=Ready" if ready else "--for=jsonpath={.status.phase}=Running"
+        kubectl("-n", namespace, "wait", state, "pod/web", "--timeout=60s", timeout=70)
+        if "loadBalancerClass" not in spec:
+            until(lambda: len(given(namespace)) == 2, f"addresses of {namespace}/web", seconds=15)
         yield Scene(namespace=namespace, addresses=given(namespace))
     finally:
         kubectl("delete", "namespace", namespace, timeout=60)
@@ -55,13 +65,13 @@ def given(namespace: str, service: str = "web") -> tuple[str, ...]:
     return tuple(kubectl("-n", namespace, "get", "service", service, "-o", path).split())
 
 
-def pod(node: str) -> dict[str, object]:
-    """Return the spec of an echo Pod for one node."""
+def pod(node: str, *, ready: bool = True) -> dict[str, object]:
+    """Return the spec of an echo Pod for one node; without `ready` its probe asks where nothing listens."""
     container = {
         "name": "echo",
         "image": IMAGE,
         "command": ["python3", "-c", ECHO],
-        "readinessProbe": {"httpGet": {"port": 8080}, "periodSeconds": 1},
+        "readinessProbe": {"httpGet": {"port": 8080 if ready else 8081}, "periodSeconds": 1},
     }
     return {
         "nodeSelector": {"kubernetes.io/hostname": node},
@@ -110,6 +120,28 @@ def without_advertisement() -> Iterator[None]:
         yield
     finally:
         apply(announcer.advertisement())
+
+
+@contextmanager
+def advertised_from(*nodes: str) -> Iterator[None]:
+    """Let only these nodes announce."""
+    selectors = [{"matchLabels": {"kubernetes.io/hostname": node}} for node in nodes]
+    apply(announcer.advertisement(nodeSelectors=selectors))
+    try:
+        yield
+    finally:
+        apply(announcer.advertisement())
+
+
+@contextmanager
+def unplugged(name: str) -> Iterator[None]:
+    """Cut one machine off; afterwards wait until its kubelet has reported again."""
+    network.cut(name)
+    try:
+        yield
+    finally:
+        network.mend(name)
+        kubectl("wait", "--for=condition=Ready", f"node/{name}", "--timeout=90s", timeout=100)
 
 
 @contextmanager

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from l2probe import rights
 from l2probe.run.preflight import NEEDED
 from tests.real import announcer, cluster, network, witness
 from tests.real.command import RealError
 from tests.real.hosts import CLIENT, FOREIGN, NODES, POOL
-from tests.real.prober import Prober, Ran, grant
+from tests.real.prober import Prober, Ran, grant, printed
 from tests.real.scene import foreign_owner, namespaces, scene, without_advertisement, without_pool
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
@@ -172,9 +171,7 @@ def test_the_rights_that_preflight_names_are_enough(l2probe: Prober) -> None:
 @pytest.mark.parametrize("command", [("run",), ("diagnose", "--all")], ids=lambda command: command[0])
 def test_the_printed_rights_are_enough(l2probe: Prober, command: tuple[str, ...]) -> None:
     """With what `l2probe rbac` prints and no other right, nothing stays unread."""
-    grant(())
-    cluster.apply(*rights.manifests(command[0], rights.Holder(user="prober")))
-    with scene("printed-rights"):
+    with printed(command[0]), scene("printed-rights"):
         ran = l2probe(*command, "-o", "json")
 
     assert ran.code in {0, 1}, ran.stderr
