@@ -143,10 +143,22 @@ def why_pending(evidence: Evidence, service: Service) -> tuple[str, str]:
     return ("nobody said why", f"Look at the {words.pool} objects and at the controller that hands out addresses.")
 
 
+def class_unserved(evidence: Evidence, service: Service) -> tuple[str, str] | None:
+    """Return the same of a class that an implementation serves only if it was told to; None without such a class."""
+    wanted, known = service.load_balancer_class, NAMES.get(evidence.cluster.implementation or "")
+    if not wanted or known is None or known.serves:
+        return None
+    remedy = f"See whether {known.title} was told to serve that class (MetalLB: --lb-class); else remove "
+    return (
+        f'it asked for load balancer class "{wanted}", and nobody served that',
+        f"{remedy}spec.loadBalancerClass, which cannot be changed in place.",
+    )
+
+
 def address_pending(evidence: Evidence) -> Iterator[Finding]:
     """A01: no address, and why."""
     for case in pending(evidence):
-        why, remedy = why_pending(evidence, case.service)
+        why, remedy = class_unserved(evidence, case.service) or why_pending(evidence, case.service)
         yield finding(
             "A01",
             Verdict.FAIL,

@@ -20,7 +20,7 @@ from l2probe.judge.loss import intermittent
 from l2probe.judge.owners import is_accused, last_owner, silent, strangers
 from l2probe.judge.patterns import Explained, Try, explain, tries
 from l2probe.judge.words import count, listing, outcomes, per_flow
-from l2probe.model import Evidence, Exchange, Finding, Mac, Outcome, Protocol, Subject, Verdict
+from l2probe.model import Evidence, Exchange, Finding, Mac, NodeName, Outcome, Protocol, Subject, Verdict
 
 
 def spoken_for(evidence: Evidence) -> tuple[Case, ...]:
@@ -194,6 +194,8 @@ def announcer_drops(evidence: Evidence, explained: Explained) -> Finding:
     nodes = listing(owner for one in explained.inside if (owner := announcer_of(evidence, one)))
     if not nodes and evidence.vantage.on_link is False:
         return lost_beyond_router(evidence, explained, addresses)
+    if absent := absent_backends(evidence, explained):
+        return backends_unreachable(explained, addresses, nodes, absent)
     return finding(
         "D03",
         Verdict.FAIL,
@@ -203,6 +205,41 @@ def announcer_drops(evidence: Evidence, explained: Explained) -> Finding:
         remedy=port_remedy(explained, nodes)
         or f"Look on {nodes or 'that node'} for what drops it: rp_filter, a firewall, a NIC without an "
         f"address, an agent that is not ready.{alternatives(evidence, explained)}",
+        subject=subject(explained),
+    )
+
+
+def absent_backends(evidence: Evidence, explained: Explained) -> tuple[NodeName, ...]:
+    """Return the nodes of all ready backends when none of them answered for its own address, where others did.
+
+    Then the announcer had nobody to deliver to. () as soon as one of them answered, or cannot be known.
+    """
+    concerned = {one.service for one in explained.inside}
+    backends = [b for case in cases(evidence) if case.name in concerned for b in case.service.backends or () if b.ready]
+    heard = {reply.ip for reply in evidence.node_replies or ()}
+    present = {node.name for node in evidence.cluster.nodes or () if heard & set(node.addresses)}
+    nodes = dict.fromkeys(backend.node for backend in backends)
+    known = {node.name for node in evidence.cluster.nodes or ()}
+    if not present or not nodes or not set(nodes) <= known or present & set(nodes):
+        return ()
+    return tuple(node for node in nodes if node is not None)
+
+
+def backends_unreachable(explained: Explained, addresses: str, nodes: str, absent: tuple[NodeName, ...]) -> Finding:
+    """D04: the announcer is there, and every ready backend stands on nodes that are not."""
+    where = listing(absent)
+    return finding(
+        "D04",
+        Verdict.FAIL,
+        says=f"Every ready backend behind {addresses} stood on {where}, which did not answer for its own address; "
+        f"nothing arrived ({outcomes(tried(explained.inside))}).",
+        because=(
+            f"{nodes or 'An announcer'} answered for {addresses}, and other nodes for their own addresses.",
+            *split(explained),
+        ),
+        remedy=f"See whether {where} is up; until its Pods run elsewhere the Service has no backend. If it is well and "
+        f"only not on this segment, look at the path to it from {nodes or 'the announcer'}, and there for what drops "
+        "the traffic.",
         subject=subject(explained),
     )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from l2probe.judge.case import in_network, once
-from l2probe.model import AnnouncementPolicy, Cluster, Node, Requirement, Service
+from l2probe.judge.versions import METALLB
+from l2probe.model import AnnouncementPolicy, Cluster, Node, NodeName, Requirement, Service, TrafficPolicy
 
 OPERATORS: Mapping[str, Callable[[Requirement, Mapping[str, str]], bool]] = {
     "In": lambda term, labels: labels.get(term.key) in term.values,
@@ -60,11 +61,30 @@ def unmet_terms(policy: AnnouncementPolicy, service: Service, cluster: Cluster) 
     reasons = [f"service selector term {term} did not match" for term in wrong]
     if not policy.load_balancer_ips:
         reasons.append("loadBalancerIPs was false (its default)")
+    terms = ", ".join(map(term_words, policy.node_selector or ()))
     if cluster.nodes and not eligible_nodes(policy, cluster):
-        terms = ", ".join(map(term_words, policy.node_selector or ()))
         reasons.append(f"node selector ({terms}) matched no Ready node")
+    elif missed := missed_backends(policy, service, cluster):
+        reasons.append(
+            f"node selector ({terms}) did not match {', '.join(missed)}, and with policy Local only nodes with a ready "
+            "backend may announce"
+        )
     reasons += [f"status said {error.type} ({error.message or error.reason})" for error in policy.errors]
     return (*reasons, *unmet_pools(policy, service, cluster))
+
+
+def missed_backends(policy: AnnouncementPolicy, service: Service, cluster: Cluster) -> tuple[NodeName, ...]:
+    """Return the nodes of all ready backends when the policy selects none of them and MetalLB would need one.
+
+    With policy Local its speakers announce only from nodes with a ready backend
+    (https://metallb.io/usage/#traffic-policies); () as well when a backend's node is not known.
+    """
+    backends = [backend for backend in service.backends or () if backend.ready]
+    if cluster.implementation != METALLB or service.policy is not TrafficPolicy.LOCAL or not cluster.nodes:
+        return ()
+    may = {node.name for node in eligible_nodes(policy, cluster)}
+    nodes = dict.fromkeys(backend.node for backend in backends)
+    return () if None in nodes or may & set(nodes) else tuple(node for node in nodes if node is not None)
 
 
 def unmet_pools(policy: AnnouncementPolicy, service: Service, cluster: Cluster) -> tuple[str, ...]:

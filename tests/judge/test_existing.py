@@ -9,16 +9,20 @@ import pytest
 from l2probe.judge import conclude, judge
 from l2probe.judge.existing import besides, unknown
 from l2probe.model import (
+    AnnouncementPolicy,
+    Cluster,
     Condition,
     Datapath,
     Evidence,
     Exchange,
     Finding,
+    NodeName,
     Outcome,
     Placement,
     Port,
     Protocol,
     Report,
+    Requirement,
     Right,
     TrafficPolicy,
     Trial,
@@ -28,6 +32,7 @@ from tests.judge.diagnosed import (
     API,
     ONE,
     THREE,
+    TWO,
     WEB,
     all_end,
     connect,
@@ -38,7 +43,7 @@ from tests.judge.diagnosed import (
     unheard,
     with_trial,
 )
-from tests.judge.evidence import FOREIGN, NODES, T0, mac, node_replies, reply
+from tests.judge.evidence import FOREIGN, NODES, T0, each_trial, mac, node_replies, reply
 
 HEALTHY = {
     "1.20.2 dsr": diagnosed(),
@@ -457,3 +462,58 @@ def test_a_second_owner_of_a_users_service_names_the_other_nic() -> None:
     assert causes(both)[0] == ("C03", Verdict.FAIL)
     assert "second NIC" in only(both, "C03").remedy
     assert causes(alone) == [("V06", Verdict.UNKNOWN)]
+
+
+def on_metallb(cluster: Cluster) -> Cluster:
+    """Return the same cluster with MetalLB in Cilium's place."""
+    return replace(cluster, implementation="metallb", implementation_version="v0.15.2", settings=())
+
+
+def test_an_advertisement_that_leaves_out_the_backends_node_is_named() -> None:
+    """B02: with policy Local MetalLB announces from nodes with a ready backend only, and none of these was selected."""
+    hostname = Requirement(key="kubernetes.io/hostname", operator="In", values=(THREE,))
+    advertisement = AnnouncementPolicy(name="lan", load_balancer_ips=True, node_selector=(hostname,))
+    seen = diagnosed()
+    labelled = tuple(
+        replace(node, labels=(("kubernetes.io/hostname", node.name),)) for node in seen.cluster.nodes or ()
+    )
+    cluster = replace(on_metallb(seen.cluster), policies=(advertisement,), nodes=labelled)
+    quiet = each_trial(
+        replace(seen, cluster=cluster), lambda trial: replace(trial, replies=(), claims=(), announcer=None)
+    )
+
+    found = {one.subject.name: one for one in judge(all_end(quiet, Outcome.NO_NEIGHBOUR)) if one.code == "B02"}
+
+    assert set(found) == {"web"}
+    assert f"did not match {ONE}, {TWO}, and with policy Local" in " ".join(found["web"].because)
+
+
+@pytest.mark.parametrize("answered", [(ONE, TWO), (ONE, TWO, THREE)])
+def test_a_backend_whose_node_is_gone_is_no_fault_of_the_announcer(answered: tuple[NodeName, ...]) -> None:
+    """D04 where the only ready backend's node did not answer for its own address; D03 where it did."""
+    seen = replace(diagnosed(), node_replies=node_replies(answered))
+
+    found = [one for one in judge(all_end(seen, Outcome.TIMEOUT, "api")) if one.code in {"D03", "D04"}]
+
+    assert [one.code for one in found] == ["D03" if THREE in answered else "D04"]
+    assert (f"stood on {THREE}, which did not answer for its own address" in found[0].says) is (THREE not in answered)
+
+
+def test_a_class_that_metallb_may_have_been_told_to_serve_is_named() -> None:
+    """A01 of a Service with a class says so, and does not guess at pools: MetalLB serves the class it is told to."""
+    seen = diagnosed()
+    pending = tuple(
+        replace(
+            trial,
+            service=replace(trial.service, vips=(), load_balancer_class="example.test/other"),
+            replies=None,
+            exchanges=None,
+            claims=(),
+            announcer=None,
+        )
+        for trial in seen.trials
+    )
+    found = judge(replace(seen, trials=pending, cluster=on_metallb(seen.cluster)))
+
+    assert {one.code for one in found} == {"A01"}
+    assert all('asked for load balancer class "example.test/other"' in one.says for one in found)

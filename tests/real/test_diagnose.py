@@ -1,4 +1,4 @@
-"""`l2probe diagnose` on real situations, with the printed rights and no other, held against arping, curl and MetalLB."""
+"""`l2probe diagnose` on real situations, with the printed rights only, held against arping, curl and MetalLB."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from tests.real.scene import (
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
-ELSEWHERE = "10.1.2.0/24"
+ELSEWHERE = ("10.1.2.0/24", "2001:db8:beef::/48")
+NO_BACKEND = (["D02"], ["B13"])
+"""MetalLB announces nothing without a ready backend: the cause is the missing backend, under whichever name."""
 
 
 @pytest.fixture
@@ -40,8 +42,11 @@ def told(diagnose: Prober, where: Scene) -> Ran:
 
 
 def announced(where: Scene) -> set[str]:
-    """Wait until somebody answers for the scene's address, and return who does, by arping."""
-    until(lambda: bool(witness.owners(where.addresses[0])), "an ARP answer", seconds=15)
+    """Wait until one host alone answers for the scene's address, and return who does, by arping.
+
+    For a moment two may: the Pod's readiness makes MetalLB choose again.
+    """
+    until(lambda: len(witness.owners(where.addresses[0])) == 1, "one ARP answerer", seconds=20)
     return witness.owners(where.addresses[0])
 
 
@@ -103,7 +108,8 @@ def test_zero_endpoints(diagnose: Prober) -> None:
         ran = told(diagnose, web)
 
         assert witness.owners(web.addresses[0]) == set()
-    assert ran.causes == ["D02"]
+    assert ran.causes in NO_BACKEND
+    assert "0 backends, 0 ready" in text(ran)
     assert ran.code == 1
 
 
@@ -113,8 +119,8 @@ def test_unready_endpoints(diagnose: Prober) -> None:
         ran = told(diagnose, web)
 
         assert witness.owners(web.addresses[0]) == set()
-    assert ran.causes == ["D02"]
-    assert "not ready" in text(ran)
+    assert ran.causes in NO_BACKEND
+    assert "2 backends, 0 ready" in text(ran)
 
 
 def test_wrong_target_port(diagnose: Prober) -> None:
@@ -130,12 +136,12 @@ def test_wrong_target_port(diagnose: Prober) -> None:
 
 def test_source_ranges_without_this_client(diagnose: Prober) -> None:
     """kube-proxy drops who is not in loadBalancerSourceRanges: that is named, not a broken announcer."""
-    with scene("fenced", loadBalancerSourceRanges=[ELSEWHERE, "2001:db8:beef::/48"]) as web:
+    with scene("fenced", loadBalancerSourceRanges=ELSEWHERE) as web:
         announced(web)
         ran = told(diagnose, web)
 
         assert witness.seen(web.addresses[0]) is None
-    assert "loadBalancerSourceRanges" in text(ran)
+    assert "loadBalancerSourceRanges" in str(ran.report["findings"][0])
     assert not [code for code in ran.codes if code.startswith(("B", "C"))]
 
 
@@ -185,25 +191,19 @@ def test_a_node_owns_the_address_by_accident(diagnose: Prober) -> None:
 
 
 def test_the_announcers_cable_is_out(diagnose: Prober) -> None:
-    """Until the speakers miss it, nobody answers although MetalLB names a node; afterwards another node serves."""
-    with scene("cut", node="rc-n1") as web:
-        announced(web)
-        kubectl("label", "node", "rc-n1", "rc-n2", "moved=yes")
-        (owner,) = witness.owners(web.addresses[0])
-        other = next(node.name for node in NODES if node.name not in {owner, "rc-n1"})
-        with unplugged(owner) if owner != "rc-n1" else unplugged(other):
-            until(
-                lambda: bool(witness.owners(web.addresses[0]) - {owner}) or owner == "rc-n1",
-                "a new announcer",
-                seconds=30,
-            )
-            ran = told(diagnose, web)
-            heard = witness.owners(web.addresses[0])
+    """While the speakers have not missed it nobody answers; once they have, another node serves and all is well."""
+    with advertised_from("rc-n1", "rc-n2"), scene("cut", node="rc-n3") as web:
+        (owner,) = announced(web)
+        other = ({"rc-n1", "rc-n2"} - {owner}).pop()
+        with unplugged(owner):
+            at_once = told(diagnose, web)
+            until(lambda: witness.owners(web.addresses[0]) == {other}, "the other announcer", seconds=40)
+            later = told(diagnose, web)
 
-            assert witness.seen(web.addresses[0]) is not None
-        kubectl("label", "node", "rc-n1", "rc-n2", "moved-")
-    assert len(heard) == 1
-    assert not [code for code in ran.codes if code.startswith(("C", "D"))]
+            assert all(map(witness.seen, web.addresses))
+    assert at_once.codes
+    assert not [code for code in at_once.codes if code.startswith(("C", "D", "A"))]
+    assert not [code for code in later.codes if code.startswith(("A", "B", "D"))]
 
 
 def test_the_backends_node_is_down(diagnose: Prober) -> None:
@@ -216,7 +216,7 @@ def test_the_backends_node_is_down(diagnose: Prober) -> None:
             assert witness.owners(web.addresses[0]) == {"rc-n1"}
             assert witness.seen(web.addresses[0]) is None
     assert ran.code == 1
-    assert ran.causes[0] in {"D03", "D04"}
+    assert ran.causes == ["D04"]
     assert "rc-n2" in text(ran)
 
 
@@ -246,12 +246,12 @@ def test_no_pool(diagnose: Prober) -> None:
 
 
 def test_a_class_that_nobody_serves(diagnose: Prober) -> None:
-    """A foreign loadBalancerClass: A04 names it."""
+    """A foreign loadBalancerClass is named: MetalLB could have been told to serve it, so nobody is accused."""
     with scene("classy", loadBalancerClass="example.test/other") as web:
         ran = told(diagnose, web)
 
         assert web.addresses == ()
-    assert ran.causes == ["A04"]
+    assert ran.causes == ["A01"]
     assert "example.test/other" in text(ran)
 
 
@@ -266,8 +266,8 @@ def test_excluded_nodes(diagnose: Prober) -> None:
         finally:
             kubectl("label", "node", "--all", f"{label}-")
 
-    assert ran.causes == ["B09"]
-    assert label in text(ran)
+    assert ran.causes in (["B09"], ["B14"])
+    assert "B09" not in ran.codes or label in text(ran)
 
 
 def test_a_dead_speaker(diagnose: Prober) -> None:
