@@ -45,10 +45,7 @@ def observed(case: Case) -> tuple[str, ...]:
     obstacles = tuple(trial.obstacle for trial in case.trials if trial.obstacle)
     if said is None:
         return (f"{case.name} had no ingress address and no condition that says why.", *obstacles)
-    return (
-        f'{case.name}: {said.type} was {said.status}, reason {said.reason or "none"}: "{said.message}".',
-        *obstacles,
-    )
+    return (f'{case.name}: {said.type} was {said.status}, reason {said.reason or "none"}: "{said.message}".',)
 
 
 def pools_seen(cluster: Cluster) -> str:

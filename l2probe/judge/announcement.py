@@ -210,23 +210,38 @@ def is_stale(case: Case, claim: Claim) -> bool:
 
 def unclaimed(evidence: Evidence) -> Iterator[Finding]:
     """B06: no live lease, and nobody answers."""
-    for case in cases(evidence):
-        addresses, history = announceable(case, proven=True), claims(case)
-        if not addresses or history is None or is_explained(case) or evidence.cluster.implementation not in LEASED:
-            continue
-        if history and history[-1].holder and not is_stale(case, history[-1]):
-            continue
-        held = bool(history and history[-1].holder)
-        state = f"the lease of {history[-1].holder} had not been renewed" if held else "no node held its lease"
+    found = [(case, addresses) for case in cases(evidence) if (addresses := announceable(case, proven=True))]
+    lost = [(case, addresses) for case, addresses in found if is_unclaimed(case)]
+    holders = dict.fromkeys(claim.holder for case, _ in lost for claim in (claims(case) or ())[-1:] if claim.holder)
+    agents = (
+        f"agents on {listing(holders)}" if len(holders) > 1 else f"agent on {listing(holders) or 'the last holder'}"
+    )
+    for case, addresses in lost:
         yield finding(
             "B06",
             Verdict.FAIL,
-            says=f"Nobody answered for {listing(addresses)}: {state}.",
+            says=f"Nobody answered for {listing(addresses)}: {expired(case) or 'no node held its lease'}.",
             because=(claimed(case), lifetime(case), *silence(case, addresses)),
-            remedy="Restart the agent of the last holder; if leases stop again, raise the agents' API rate "
-            "(k8s-client-qps) and upgrade.",
+            remedy=f"Restart the {agents}; if leases stop again, raise the agents' API rate (k8s-client-qps), and "
+            "upgrade.",
             subject=about(case, addresses),
         )
+
+
+def is_unclaimed(case: Case) -> bool:
+    """Whether nobody held a live lease on a Service whose silence no configuration explains."""
+    history = claims(case)
+    if history is None or is_explained(case) or case.evidence.cluster.implementation not in LEASED:
+        return False
+    return not history or not history[-1].holder or is_stale(case, history[-1])
+
+
+def expired(case: Case) -> str:
+    """Return whose lease ran out, in words; "" where nobody held one."""
+    history, old = claims(case) or (), age(case)
+    if not history or not history[-1].holder:
+        return ""
+    return f"the lease of {history[-1].holder} had not been renewed{f' for {seconds(old)}' if old is not None else ''}"
 
 
 def lifetime(case: Case) -> str:

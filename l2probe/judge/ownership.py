@@ -6,7 +6,7 @@ A moment's overlap that the control plane explains is a handover and no finding.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from l2probe.judge.case import Case, cases, claims, claims_until, exchanges, node_of, ready_nodes, vips
@@ -52,13 +52,12 @@ def is_everyone(case: Case, nodes: tuple[Owner, ...]) -> bool:
 
 def duplicate_announcers(evidence: Evidence) -> Iterator[Finding]:
     """C01: two nodes answer for one address; C06: all of them do."""
-    for case in cases(evidence):
-        shared = [(vip, nodes) for vip in vips(case) if len(nodes := rivals(case, vip)) > 1]
-        if not shared:
-            continue
+    found = [(case, shared) for case in cases(evidence) if (shared := shared_addresses(case))]
+    remedy = stop_answering(dict.fromkeys(node for case, shared in found for node in unnamed(case, shared[0][1])))
+    for case, shared in found:
         _, nodes = shared[0]
         everyone = is_everyone(case, nodes)
-        because = [line for v, found in shared for line in (*(answers(owner, v) for owner in found), winner(case, v))]
+        because = [line for v, some in shared for line in (*(answers(owner, v) for owner in some), winner(case, v))]
         yield finding(
             "C06" if everyone else "C01",
             Verdict.FAIL,
@@ -67,10 +66,27 @@ def duplicate_announcers(evidence: Evidence) -> Iterator[Finding]:
             because=(*because, claim_words(case)),
             remedy="With kube-proxy in IPVS mode set strictARP: true; otherwise stop all announcers but one."
             if everyone
-            else "Find out why the node without the claim still answers (stale responder, address left on a NIC, "
-            "partition) and restart its agent.",
+            else remedy,
             subject=about(case, (v for v, _ in shared)),
         )
+
+
+def shared_addresses(case: Case) -> list[tuple[Ip, tuple[Owner, ...]]]:
+    """Return the addresses that several nodes answered for at the same time, with these nodes."""
+    return [(vip, nodes) for vip in vips(case) if len(nodes := rivals(case, vip)) > 1]
+
+
+def unnamed(case: Case, nodes: tuple[Owner, ...]) -> tuple[str, ...]:
+    """Return those of the answering nodes that no claim ever named; () where no claim names any of them."""
+    named = {claim.holder for claim in claims(case) or ()}
+    return tuple(node.label for node in nodes if node.node not in named) if named & {o.node for o in nodes} else ()
+
+
+def stop_answering(nodes: Iterable[str]) -> str:
+    """Return what to do about nodes that answer without the claim; about whichever it is, when they are not known."""
+    several = tuple(nodes)
+    answer = f"{listing(several) or 'a node'} {'answer' if len(several) > 1 else 'answers'} without the claim"
+    return f"Find out why {answer} (stale responder, address left on a NIC, partition), and restart the agent there."
 
 
 def claim_words(case: Case) -> str:
@@ -80,7 +96,8 @@ def claim_words(case: Case) -> str:
     if not holders:
         return ""
     named = ", then ".join(holder for holder, _ in groupby(holders))
-    return f"The {names(case.evidence.cluster).claim} named {named}{' throughout' if len(set(holders)) == 1 else ''}."
+    throughout = " throughout" if len(set(holders)) == 1 else ""
+    return f"The {names(case.evidence.cluster).claim} of {case.name} named {named}{throughout}."
 
 
 def several_nics(evidence: Evidence) -> Iterator[Finding]:

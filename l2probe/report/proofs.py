@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from l2probe.judge.capabilities import kept, sightings, through_another
-from l2probe.judge.case import Case, cases, exchanges, replies, serving_trials, vips
+from l2probe.judge.case import Case, answered, cases, exchanges, replies, serving_trials, vips
 from l2probe.judge.local import attempts, off_trials
 from l2probe.judge.owners import contenders, owners
 from l2probe.judge.words import count, listing, outcomes, per_flow, seconds
@@ -88,9 +88,16 @@ def questions(seen: tuple[Case, ...]) -> str:
 
 
 def arrivals(seen: tuple[Case, ...], flows: tuple[Flow, ...]) -> str:
-    """Return how many exchanges were answered."""
+    """Return how many exchanges were answered; of larger payloads apart, where some were lost."""
     tried = [e for case in seen for _, e in exchanges(serving_trials(case)) if e.flow in flows]
-    return f"answered: {per_flow(tried)}" if tried else "nothing was tried"
+    if not tried:
+        return "nothing was tried"
+    smallest = {flow: min(e.payload_bytes for e in tried if e.flow is flow) for flow in {e.flow for e in tried}}
+    small = [e for e in tried if e.payload_bytes == smallest[e.flow]]
+    large = [e for e in tried if e.payload_bytes > smallest[e.flow]]
+    if all(map(answered, large)) or not any(map(answered, small)):
+        return f"answered: {per_flow(tried)}"
+    return f"answered: {per_flow(small)}; larger payloads: {per_flow(large)}"
 
 
 def sources(seen: tuple[Case, ...], flows: tuple[Flow, ...]) -> str:
@@ -104,8 +111,10 @@ def sources(seen: tuple[Case, ...], flows: tuple[Flow, ...]) -> str:
     if not off:
         return by_claim(seen, flows) or "no answer came from a Pod off the announcer"
     kept_there = sum(kept(case, exchange) is True for case, exchange in off)
-    direct = sum(case.macs.get(e.reply_mac) == e.node for case, e in off if e.reply_mac is not None)
-    return f"off the announcer: seen in {kept_there} of {len(off)}, answered by the Pod's own node in {direct}"
+    said = f"off the announcer: seen in {kept_there} of {len(off)}"
+    framed = [(case, e) for case, e in off if e.reply_mac is not None]
+    direct = sum(case.macs.get(e.reply_mac) == e.node for case, e in framed if e.reply_mac is not None)
+    return f"{said}, answered by the Pod's own node in {direct}" if framed else f"{said}; no frames were read"
 
 
 def by_claim(seen: tuple[Case, ...], flows: tuple[Flow, ...]) -> str:
@@ -130,7 +139,9 @@ def locals_(seen: tuple[Case, ...], flows: tuple[Flow, ...]) -> str:
     for trial in (trial for case in seen for trial in off_trials(case)):
         tried = [exchange for flow in flows for exchange in attempts(trial, flow)]
         if tried:
-            place = f"Pod on {trial.target.node}, announcer {trial.announcer}" if trial.target else "no Pod"
+            place = (
+                f"Pod on {trial.target.node}, announcer {trial.announcer or 'not seen'}" if trial.target else "no Pod"
+            )
             lines.append(f"{place}: {outcomes(tried)} in {seconds(trial.observed_seconds)}")
         elif trial.obstacle:
             lines.append(trial.obstacle)

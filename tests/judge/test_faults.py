@@ -202,6 +202,30 @@ def test_what_a_foreign_machine_swallowed_is_no_loss_of_the_cluster() -> None:
     assert {one.code for one in findings} <= {"C03", "D10", "D01"}
 
 
+def test_the_remedy_names_who_must_not_answer() -> None:
+    """The node that no lease names is the one to look at; each Service's lease is named."""
+    found = next(one for one in judge(duplicate_announcers()) if one.code == "C01")
+
+    assert found.remedy.startswith("Find out why node-3 answers without the claim")
+    assert "The lease of l2probe-0badcafe/smoke-source named node-1 throughout." in found.because
+    assert "The lease of l2probe-0badcafe/smoke-local named node-2 throughout." in found.because
+
+
+def test_without_a_claim_nobody_is_singled_out() -> None:
+    """Which of two is wrong is not known where no lease could be read."""
+    unread = each_trial(duplicate_announcers(), lambda trial: replace(trial, claims=None))
+
+    assert next(one for one in judge(unread) if one.code == "C01").remedy.startswith("Find out why a node answers")
+
+
+def test_a_lost_lease_names_its_holder_and_its_age() -> None:
+    """Whose agent to restart, and since when the lease is dead."""
+    found = judge(stale_lease())[0]
+
+    assert "had not been renewed for 6" in found.says
+    assert found.remedy.startswith("Restart the agent on node-1;")
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_makes_the_report_fail(name: str) -> None:
     """A report about a broken cluster says FAIL, never UNKNOWN."""
