@@ -54,3 +54,9 @@ def whom(found: Finding) -> str:
     if len(several) > BY_NAME:
         return f"{count(len(several), 'Service')}{f' in {found.subject.namespace}' if found.subject.namespace else ''}"
     return listing(several) if len(several) > 1 else words(found.subject)
+
+
+def called(found: Finding) -> str:
+    """Return what a finding is called; of a code that only a newer version knows, its slug."""
+    known = CODES.get(found.code)
+    return known.title if known else found.slug

@@ -51,10 +51,15 @@ def per_flow(tried: Sequence[Exchange]) -> str:
     return ", ".join(f"{flow} {good[flow]} of {total[flow]}" for flow in flows)
 
 
+AGES = ((2 * 86_400, 86_400, "days"), (2 * 3600, 3600, "h"), (600, 60, "min"))
+"""From how many seconds on a duration is said in which unit."""
+
+
 def seconds(value: float) -> str:
-    """Return "0.4 s", "12 s" or "7 min"."""
-    if value >= 600:  # noqa: PLR2004 - ten minutes
-        return f"{value / 60:.0f} min"
+    """Return "0.4 s", "12 s", "17 min", "5 h" or "3 days"."""
+    for limit, unit, name in AGES:
+        if value >= limit:
+            return f"{value / unit:.0f} {name}"
     return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"  # noqa: PLR2004 - one decimal below ten
 
 

@@ -14,9 +14,9 @@ from importlib.resources import files
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from l2probe.judge import CODES, DIAGNOSE, unproven
+from l2probe.judge import DIAGNOSE, unproven
 from l2probe.judge.existing import besides
-from l2probe.judge.finding import whom
+from l2probe.judge.finding import called, whom
 from l2probe.model import Finding, Report
 from l2probe.report.checked import checked
 from l2probe.report.notes import notes
@@ -56,7 +56,7 @@ def shown(found: Finding) -> Mapping[str, object]:
     """Return a finding with its title, its subject in words, links that are links, and its page of the catalogue."""
     return {
         "finding": found,
-        "title": CODES[found.code].title,
+        "title": called(found),
         "who": whom(found),
         "links": tuple(link for link in found.references if link.startswith("https://")),
         "page": Markup(body_html(found.code)),  # noqa: S704 - our own pages, rendered without raw HTML

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from l2probe.judge import CODES, DIAGNOSE, unproven
+from l2probe.judge import DIAGNOSE, unproven
 from l2probe.judge.existing import besides
-from l2probe.judge.finding import whom
+from l2probe.judge.finding import called, whom
 from l2probe.model import Finding, Report
 from l2probe.report.checked import checked
 from l2probe.report.notes import notes
@@ -56,7 +56,7 @@ def finding(found: Finding) -> str:
     """Return one finding: a heading, what was found, the fix, and the evidence folded."""
     after = f", a consequence of {found.consequence_of}" if found.consequence_of else ""
     subject = f" · {text(whom(found))}" if whom(found) else ""
-    head = f"### {found.verdict.upper()} {found.code}: {text(CODES[found.code].title)}{after}"
+    head = f"### {found.verdict.upper()} {found.code}: {text(called(found))}{after}"
     seen_lines = "\n".join(f"- {text(line)}" for line in found.because)
     folded = f"<details><summary>Evidence</summary>\n\n{seen_lines}\n\n</details>" if seen_lines else ""
     links = " · ".join(f"<{link}>" for link in found.references if link.startswith("https://"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from l2probe.judge import AUDIT, CODES, DIAGNOSE, EXISTING, on_wire, unproven
+from l2probe.judge import AUDIT, DIAGNOSE, EXISTING, on_wire, unproven
 from l2probe.judge.existing import besides
-from l2probe.judge.finding import whom
+from l2probe.judge.finding import called, whom
 from l2probe.judge.order import PREDICTED
 from l2probe.judge.words import listing, seconds
 from l2probe.model import Evidence, Finding, Report, Verdict
@@ -99,7 +99,7 @@ def sentence(report: Report) -> str:
     causes = [found for found in report.findings if found.consequence_of is None]
     leading = [found for found in causes if found.verdict is report.verdict]
     if leading:
-        titles = [f"{CODES[found.code].title} ({found.code}{foretold(found)})" for found in leading]
+        titles = [f"{called(found)} ({found.code}{foretold(found)})" for found in leading]
         return f"{'; '.join(titles[:3])}{f'; and {len(titles) - 3} more' if len(titles) > 3 else ''}."  # noqa: PLR2004 - three are a sentence
     if not on_wire(report.evidence):
         return f"Nothing is predicted to go wrong ({totals(report.evidence)}); only the wire proves it (--on-wire)."

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from l2probe.judge import capabilities, conclude, judge
+from l2probe.judge.words import seconds
 from l2probe.model import Claim, Condition, Datapath, Evidence, Exchange, Outcome, Placement, Trial, Verdict
 from tests.judge.evidence import (
     FOREIGN,
@@ -216,6 +217,15 @@ def test_without_a_claim_nobody_is_singled_out() -> None:
     unread = each_trial(duplicate_announcers(), lambda trial: replace(trial, claims=None))
 
     assert next(one for one in judge(unread) if one.code == "C01").remedy.startswith("Find out why a node answers")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.04, "0.0 s"), (9.95, "9.9 s"), (75, "75 s"), (660, "11 min"), (7200, "2 h"), (86_400 * 3, "3 days")],
+)
+def test_ages_are_said_in_units_that_a_reader_knows(value: float, said: str) -> None:
+    """A lease that nobody renewed for a week is not so many thousand minutes old."""
+    assert seconds(value) == said
 
 
 def test_a_lost_lease_names_its_holder_and_its_age() -> None:

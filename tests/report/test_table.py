@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,11 @@ def test_foreign_text_does_not_steer_the_terminal() -> None:
     """Escape sequences in a saved report, a condition or an event are not passed on; our own colours are."""
     assert printable("a\x1b]0;title\x07b\x1b[2Jc\rd\n") == "a]0;titleb[2Jcd\n"
     assert printable("\x1b[1;31mFAIL\x1b[0m\n") == "\x1b[1;31mFAIL\x1b[0m\n"
+
+
+def test_a_code_of_a_newer_version_is_shown_by_its_slug() -> None:
+    """A report that a newer version saved is shown as far as it is understood."""
+    first, *others = REPORTS["silent-leader"].findings
+    newer = replace(REPORTS["silent-leader"], findings=(replace(first, code="B99", slug="from-tomorrow"), *others))
+
+    assert "from-tomorrow (B99)" in render(newer, "table")
