@@ -29,6 +29,7 @@ KEYS = (
     "capabilities",
     "findings",
     "evidence",
+    "notes",
 )
 FINDING_KEYS = (
     "code",
