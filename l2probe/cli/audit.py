@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from l2probe.cli import candidates
-from l2probe.cli.lab import need_libraries
+from l2probe.cli.inside import in_lab, refuse_lab_options
 from l2probe.cli.options import cluster_options, lab_options, report_options, stacked, talk_options
-from l2probe.cli.run import LAB_OPTIONS, refuse_access, unparse
 
 if TYPE_CHECKING:
     from l2probe.audit.edges import Edges
@@ -45,6 +44,7 @@ class Wanted:
     lab: bool
     profile: str | None
     faults: tuple[str, ...]
+    control_plane: str
     verbose: bool
     quiet: bool
 
@@ -98,26 +98,13 @@ def command(ctx: click.Context, /, **given: Any) -> int:  # noqa: ANN401 - click
     if wanted.interface and not wanted.on_wire:
         raise click.UsageError("--interface needs --on-wire.")
     if wanted.lab:
-        return _in_lab(ctx, wanted)
-    if wanted.profile or wanted.faults:
-        raise click.UsageError("--profile and --fault need --lab.")
+        return in_lab(ctx, wanted)
+    refuse_lab_options(wanted)
     from l2probe.audit import Plan  # noqa: PLC0415 - with the edges' libraries
 
     return _against_cluster(
         Plan(namespace=wanted.namespace, selector=selector, on_wire=wanted.on_wire), wanted, ctx.obj
     )
-
-
-def _in_lab(ctx: click.Context, wanted: Wanted) -> int:
-    """Boot a lab and run the same command line there."""
-    refuse_access(wanted.access)
-    need_libraries()
-    from l2probe.lab.session import run_inside  # noqa: PLC0415 - brings the lab's libraries
-
-    typed: list[str] = ctx.obj
-    name = ctx.info_name or "audit"
-    argv = [name, *unparse(ctx, typed[typed.index(name) + 1 :], without=LAB_OPTIONS)]
-    return run_inside(argv, profile=wanted.profile, faults=wanted.faults)
 
 
 def _against_cluster(plan: Any, wanted: Wanted, argv: list[str]) -> int:  # noqa: ANN401 - audit.Plan, loaded lazily

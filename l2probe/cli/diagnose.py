@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from l2probe.cli import candidates
-from l2probe.cli.lab import need_libraries
+from l2probe.cli.inside import in_lab, refuse_lab_options
 from l2probe.cli.options import cluster_options, lab_options, report_options, stacked, talk_options
-from l2probe.cli.run import LAB_OPTIONS, refuse_access, unparse
-from l2probe.lab.assets import CONTROL_PLANES
 from l2probe.observe.access import Access
 
 if TYPE_CHECKING:
@@ -100,28 +98,12 @@ def command(ctx: click.Context, /, **given: Any) -> int:  # noqa: ANN401 - click
     if wanted.udp_payload is not None and not 0 < len(wanted.udp_payload.encode()) <= MOST_UDP_BYTES:
         raise click.UsageError(f"--udp-payload takes 1 to {MOST_UDP_BYTES} bytes.")
     if wanted.lab:
-        return _in_lab(ctx, wanted)
-    if wanted.profile or wanted.faults:
-        raise click.UsageError("--profile and --fault need --lab.")
-    if wanted.control_plane != CONTROL_PLANES[0] and not wanted.lab:
-        raise click.UsageError("--control-plane needs --lab.")
+        # Without a Service named, about all that the lab has.
+        return in_lab(ctx, wanted, *(() if wanted.services or wanted.everything else ("--all",)))
+    refuse_lab_options(wanted)
     if not wanted.services and not wanted.everything:
         raise click.UsageError("Name a Service (NAMESPACE/NAME) or an address, or pass --all.")
     return _against_cluster(wanted, ctx.obj)
-
-
-def _in_lab(ctx: click.Context, wanted: Wanted) -> int:
-    """Boot a lab and run the same command line there; without a Service named, about all that the lab has."""
-    refuse_access(wanted.access)
-    need_libraries()
-    from l2probe.lab.session import run_inside  # noqa: PLC0415 - brings the lab's libraries
-
-    typed: list[str] = ctx.obj
-    name = ctx.info_name or "diagnose"
-    argv = [name, *unparse(ctx, typed[typed.index(name) + 1 :], without=LAB_OPTIONS)]
-    if not wanted.services and not wanted.everything:
-        argv.append("--all")
-    return run_inside(argv, profile=wanted.profile, faults=wanted.faults, control_plane=wanted.control_plane)
 
 
 def _against_cluster(wanted: Wanted, argv: list[str]) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from l2probe.cli import candidates
-from l2probe.cli.lab import need_libraries
+from l2probe.cli.inside import in_lab, refuse_lab_options
 from l2probe.cli.options import (
     cluster_options,
     lab_options,
@@ -22,15 +22,11 @@ from l2probe.cli.options import (
     tolerations,
 )
 from l2probe.cli.wanted import Wanted
-from l2probe.lab.assets import CONTROL_PLANES
 from l2probe.model import Dialect, Protocol
-from l2probe.observe.access import Access
 from l2probe.workload.dialects import SERVERS
 
 if TYPE_CHECKING:
     from l2probe.run.plan import Plan
-
-LAB_OPTIONS = frozenset({"lab", "profile", "faults", "control_plane"})
 
 
 def _suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -128,11 +124,8 @@ def command(ctx: click.Context, /, **given: Any) -> int:  # noqa: ANN401 - click
     if wanted.listing:
         return _list(wanted.output)
     if wanted.lab and not wanted.dry_run:
-        return _in_lab(ctx, wanted)
-    if (wanted.profile or wanted.faults) and not wanted.lab:
-        raise click.UsageError("--profile and --fault need --lab.")
-    if wanted.control_plane != CONTROL_PLANES[0] and not wanted.lab:
-        raise click.UsageError("--control-plane needs --lab.")
+        return in_lab(ctx, wanted)
+    refuse_lab_options(wanted)
     from l2probe.cli.planning import plan_of  # noqa: PLC0415 - reads suites
 
     plan = plan_of(wanted)
@@ -179,51 +172,3 @@ def _list(output: str) -> int:
     for suite in suites:
         click.echo(f"{suite.name:<{width}}  {suite.about}")
     return 0
-
-
-def _in_lab(ctx: click.Context, wanted: Wanted) -> int:
-    """Boot a lab and run the same command line, without the lab's options, in its client."""
-    refuse_access(wanted.access)
-    need_libraries()
-    from l2probe.lab.session import run_inside  # noqa: PLC0415 - brings the lab's libraries
-
-    typed: list[str] = ctx.obj
-    name = ctx.info_name or "run"
-    argv = [name, *unparse(ctx, typed[typed.index(name) + 1 :], without=LAB_OPTIONS)]
-    return run_inside(argv, profile=wanted.profile, faults=wanted.faults, control_plane=wanted.control_plane)
-
-
-def refuse_access(access: Access) -> None:
-    """Raise click.UsageError when somebody who asked for a lab also said which cluster."""
-    if access.chosen:
-        raise click.UsageError(f"--lab brings its own cluster; leave {' and '.join(access.chosen)} out.")
-
-
-def unparse(ctx: click.Context, argv: list[str], *, without: frozenset[str]) -> list[str]:
-    """Return the words of a command line again as they were typed, without the options of these names."""
-    raw, _, _ = ctx.command.make_parser(ctx).parse_args(list(argv))
-    words: list[str] = []
-    arguments: list[str] = []
-    for param in ctx.command.params:
-        texts = _texts(raw.get(param.name or ""))
-        if param.name in without:
-            continue
-        if isinstance(param, click.Argument):
-            arguments += texts
-        else:
-            flag = max(param.opts, key=len)
-            words += [f"{flag}={text}" if text else flag for text in texts]
-    return [*words, "--", *arguments] if arguments else words
-
-
-def _texts(value: object) -> list[str]:
-    """Return the texts that an option was given; a flag has an empty one, and what was not given has none."""
-    match value:
-        case True:
-            return [""]
-        case str():
-            return [value]
-        case list() | tuple():
-            return [str(text) for text in value]
-        case _:
-            return []  # click has a mark of its own for what was not given

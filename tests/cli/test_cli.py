@@ -16,9 +16,9 @@ import yaml
 from click.testing import CliRunner, Result
 
 from l2probe.cli import COMMANDS, cli, wants_json
+from l2probe.cli.inside import LAB_OPTIONS, unparse
 from l2probe.cli.lab import LIBRARIES
 from l2probe.cli.options import DEFAULT_PROFILE
-from l2probe.cli.run import LAB_OPTIONS, unparse
 from l2probe.lab import profiles
 
 HEAVY = (
@@ -94,6 +94,9 @@ def test_every_option_has_help(option: click.Option) -> None:
         (("run", "./no-such-file.yaml"), "no-such-file.yaml: the suite could not be read: No such file or directory."),
         (("run", "smoke", "smoke"), "Suite smoke was named twice."),
         (("run", "--profile", "x"), "--profile and --fault need --lab."),
+        (("audit", "--fault", "x"), "--profile and --fault need --lab."),
+        (("audit", "--control-plane", "envtest"), "--control-plane needs --lab."),
+        (("diagnose", "--control-plane", "envtest", "x/y"), "--control-plane needs --lab."),
         (("run", "--lab", "--context", "x"), "--lab brings its own cluster; leave --context out."),
         (("diagnose", "--lab", "--as", "x", "--user", "y"), "its own cluster; leave --user and --as out."),
         (
