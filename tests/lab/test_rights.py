@@ -7,7 +7,6 @@ import pytest
 from l2probe.errors import UsageError
 from l2probe.lab.api.kinds import BUILT_IN
 from l2probe.lab.controllers import crds
-from l2probe.lab.controllers.metallb.crds import definitions
 from l2probe.lab.rights import GROUPS, Right, resources, rights_of
 
 
@@ -48,7 +47,7 @@ def test_an_unknown_form_or_verb_is_refused(fault: str) -> None:
 def test_the_known_resources_are_those_that_the_lab_serves() -> None:
     """Every listed kind of the embedded API, of Cilium and of MetalLB can be denied, and nothing else."""
     served = {(kind.group, kind.plural) for kind in BUILT_IN if "list" in kind.verbs}
-    defined = (*crds.definitions(("v2",)), *definitions())
+    defined = (*crds.cilium(("v2",)), *crds.metallb())
 
     assert {(group, plural) for group, plurals in GROUPS.items() for plural in plurals} == {
         *served,

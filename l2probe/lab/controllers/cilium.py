@@ -31,7 +31,7 @@ async def install(client: Client, profile: Profile, nodes: Sequence[str]) -> Non
 
 
 async def _custom(client: Client, profile: Profile) -> None:
-    await ensure_all(client, ((CRD, definition) for definition in crds.definitions(profile.pool_versions)))
+    await ensure_all(client, ((CRD, definition) for definition in crds.cilium(profile.pool_versions)))
     pool, policy = system.pool(profile), system.policy()
     await asyncio.gather(
         ensure_custom(client, pool_kind(profile.pool_versions[0]), pool), ensure_custom(client, POLICY, policy)

@@ -94,7 +94,7 @@ def test_before_any_pool_there_is_no_condition_at_all() -> None:
         api = await start_api([listening])
         profile = PROFILES[DEFAULT]
         plane = make_plane(Client(url=url, token=api.system_token, ca_pem=api.ca_pem), profile)
-        for definition in crds.definitions(profile.pool_versions):
+        for definition in crds.cilium(profile.pool_versions):
             await plane.client.create(CRD, definition)
         await plane.sync()
         Ipam(plane)

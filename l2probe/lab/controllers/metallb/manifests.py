@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from l2probe.lab.controllers import daemons, kube_proxy
+from l2probe.lab.controllers import crds, daemons, kube_proxy
 from l2probe.lab.controllers.client import Client
 from l2probe.lab.controllers.kinds import (
     CONFIG_MAP,
@@ -17,7 +17,6 @@ from l2probe.lab.controllers.kinds import (
     SERVICE_ACCOUNT,
 )
 from l2probe.lab.controllers.making import body, ensure, ensure_all, ensure_custom
-from l2probe.lab.controllers.metallb.crds import definitions
 from l2probe.lab.controllers.objects import Obj
 from l2probe.lab.controllers.system import service_account
 from l2probe.lab.profiles import Profile
@@ -102,7 +101,7 @@ async def install(client: Client, profile: Profile, nodes: Sequence[str]) -> Non
 
 
 async def _custom(client: Client, profile: Profile) -> None:
-    await ensure_all(client, ((CRD, definition) for definition in definitions()))
+    await ensure_all(client, ((CRD, definition) for definition in crds.metallb()))
     await asyncio.gather(
         ensure_custom(client, IP_ADDRESS_POOL, pool(profile)), ensure_custom(client, L2_ADVERTISEMENT, advertisement())
     )
