@@ -129,7 +129,7 @@ def no_policy(evidence: Evidence) -> Iterator[Finding]:
     words = names(evidence.cluster)
     for case in cases(evidence):
         addresses = announceable(case)
-        if not addresses or evidence.cluster.policies != () or switched_off(evidence):
+        if not addresses or evidence.cluster.policies != ():
             continue
         yield finding(
             "B01",
@@ -147,7 +147,7 @@ def policy_selects_nothing(evidence: Evidence) -> Iterator[Finding]:
     words = names(evidence.cluster)
     for case in cases(evidence):
         addresses = announceable(case)
-        if not addresses or not evidence.cluster.policies or switched_off(evidence):
+        if not addresses or not evidence.cluster.policies:
             continue
         unmet = {
             policy.name: unmet_terms(policy, case.service, evidence.cluster) for policy in evidence.cluster.policies

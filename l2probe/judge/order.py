@@ -17,9 +17,9 @@ SAID = 16
 """Observations that one finding shows before the rest becomes a number."""
 
 TRAFFIC = tuple(code for code in RANK if code[0] in "DE")
-DELIVERY = tuple(code for code in RANK if code[0] == "D" and code != "D12")
-"""What a second owner explains: loss at one of two is a pattern (D03), loss without one has another cause; and what the
-Pod saw was proven through a node's MAC."""
+DELIVERY = tuple(code for code in RANK if code[0] == "D" and code not in {"D06", "D12"})
+"""What a second owner explains: loss at one of two is a pattern (D03), loss without one or of large packets alone has
+another cause; and what the Pod saw was proven through a node's MAC."""
 SILENCE = ("B06", "B07", "B14", "B11", "B12")
 OWNERSHIP = ("C03", "C06", "C01", "C04", "V06", "C02")
 
@@ -30,7 +30,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "A03": ("A01",),
     "A02": ("A01",),
     "A01": (*SILENCE, *TRAFFIC),
-    "B04": ("B01", "B02", *SILENCE, *TRAFFIC),
+    "B04": (*SILENCE, *TRAFFIC),
     "B01": ("B02", *SILENCE, *TRAFFIC),
     "B02": (*SILENCE, *TRAFFIC),
     "C05": (*SILENCE, "C04", *TRAFFIC),

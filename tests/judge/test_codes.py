@@ -428,6 +428,19 @@ def test_namespace_and_name_count_as_labels() -> None:
     assert "B02" not in {found.code for found in judge(evidence)}
 
 
+@pytest.mark.parametrize(
+    ("policies", "code"),
+    [((), "B01"), ((policy(load_balancer_ips=False),), "B02")],
+)
+def test_a_feature_that_is_off_does_not_hide_what_its_policies_lack(
+    policies: tuple[AnnouncementPolicy, ...], code: str
+) -> None:
+    """Whoever switches announcing on meets the policies next: both are named, in that order, as two causes."""
+    found = judge(with_cluster(unclaimed(silent(healthy())), announcing=False, policies=policies))
+
+    assert [(one.code, one.consequence_of) for one in found] == [("B04", None), (code, None)]
+
+
 def test_old_cilium_without_ipv6_is_a_limitation_not_a_fault() -> None:
     """A silent IPv6 address on Cilium 1.17 is B04 as a warning; the silent IPv4 address beside it stays B07."""
     quiet = with_cluster(faults.silent_leader(), implementation_version="v1.17.9")

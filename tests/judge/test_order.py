@@ -43,10 +43,10 @@ def test_consequences_stand_behind_their_cause_and_are_marked() -> None:
     ]
 
 
-@pytest.mark.parametrize("code", ["D12", "E03", "E02"])
+@pytest.mark.parametrize("code", ["D12", "D06", "E03", "E02"])
 @pytest.mark.parametrize("owners", ["C01", "C03", "C06"])
 def test_a_second_owner_explains_neither_loss_without_a_pattern_nor_translation(owners: str, code: str) -> None:
-    """Loss at one owner is a pattern, and what a Pod saw came through a node: both stand for themselves."""
+    """Loss at one owner is a pattern, one of large packets is no owner's, what a Pod saw came through a node."""
     assert [f.consequence_of for f in arrange([found(owners), found(code)])] == [None, None]
 
 

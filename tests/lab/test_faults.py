@@ -39,6 +39,36 @@ def test_the_fault_is_named_first(l2probe: Command, fault: Fault, argv: tuple[st
     assert ran.code == EXIT[verdict]
 
 
+PAIRS = [
+    ("diagnose", ("requested-address-taken", "wrong-target-port"), ["A03", "D11", "D01"]),
+    ("diagnose", ("foreign-load-balancer-class", "announcer-drops"), ["A04", "D03", "D01"]),
+    ("diagnose", ("policy-service-selector", "announcements-off"), ["B04", "B02"]),
+    ("diagnose", ("not-allowed", "no-policy"), ["B01", "V05"]),
+    ("diagnose", ("broadcast-unanswered", "multicast-unanswered"), ["B11", "B12"]),
+    ("diagnose", ("behind-a-router", "no-ready-backend"), ["D02", "V02"]),
+    ("run", ("mtu", "duplicate-announcers"), ["C01", "D06"]),
+    ("run", ("mtu", "holder-mismatch"), ["C04", "D06"]),
+    ("run", ("dsr-not-effective", "mtu"), ["D06", "E03", "D01"]),
+    ("run", ("snat", "cross-node-udp-blocked"), ["D05", "E02"]),
+    ("run", ("several-nics", "translated"), ["E05", "C02"]),
+    ("run", ("no-raw-socket", "mtu"), ["D06", "V03"]),
+]
+"""Two faults at once, in any order; and the causes in the order in which they should be fixed."""
+
+
+@pytest.mark.parametrize(
+    ("command", "names", "causes"), [pytest.param(*pair, id="+".join((pair[0], *pair[1]))) for pair in PAIRS]
+)
+def test_two_faults_are_two_causes_in_the_order_of_mending(
+    l2probe: Command, command: str, names: tuple[str, ...], causes: list[str]
+) -> None:
+    """Neither hides the other, and what should be fixed first comes first."""
+    ran = l2probe(command, "--lab", *(word for name in names for word in ("--fault", name)), "-o", "json")
+
+    assert ran.causes == causes
+    assert ran.code == (1 if "fail" in ran.worst else 0)
+
+
 @pytest.mark.parametrize("name", ["mtu", "duplicate-announcers", "no-pool"])
 def test_judge_says_the_same_offline(l2probe: Command, name: str, tmp_path: Path) -> None:
     """`judge` on the saved report gives byte for byte the same findings."""
