@@ -36,7 +36,8 @@ def _needs_namespaces() -> None:
 
 
 HOLD = """
-plan = session._plan("cilium-1.19-dsr", (), inner=lambda client, _: entering.become(("sleep", "300"), client))
+sleep = lambda client, _: entering.become(("sleep", "300"), client)
+plan = session._plan("cilium-1.19-dsr", (), session.EMBEDDED, inner=sleep)
 pid, line = holder.start(plan)
 seen = {"outer": os.getpid(), "holder": pid}
 while "started" not in seen:
