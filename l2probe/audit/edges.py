@@ -42,8 +42,13 @@ class Wire(Protocol):
 class Sweeper(Protocol):
     """Asks everybody who has many addresses."""
 
-    def __call__(self, interface: str, addresses: Sequence[Ip], *, linger: float) -> tuple[NeighbourReply, ...]:
-        """Ask once for each and return all that was told, at most `linger` seconds after the last question."""
+    def __call__(
+        self, interface: str, addresses: Sequence[Ip], *, linger: float, whole: bool = False
+    ) -> tuple[NeighbourReply, ...]:
+        """Ask once for each; return all that was told until `linger` seconds after the last question.
+
+        Unless it is wanted `whole`, it ends when each was told of once.
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""All Services on the wire at once: one sweep, one retry for who stayed silent, and connects to those that answered.
+"""All Services on the wire at once: a sweep, a second one that hears slower owners, and connects to what answered.
 
 Bounded in all: a silent address costs two questions and no connect, and its wait is shared with all others.
 """
@@ -20,7 +20,7 @@ from l2probe.model import Cluster, Exchange, Ip, NeighbourReply, Outcome, Protoc
 LINGER = 0.25
 """Seconds after the last question of a sweep: a machine on the same segment needs less."""
 PATIENCE = 1.2
-"""Seconds before silent addresses are asked again: a lease that moves finds its new holder meanwhile."""
+"""Seconds before the second sweep, where addresses were silent: a lease that moves finds its new holder meanwhile."""
 CONTESTED_ROUNDS, CONTESTED_LINGER = 3, 0.1
 """Further questions for an address with several MACs: who answers them all is no handover."""
 MOST_ATTEMPTS = 4
@@ -61,7 +61,7 @@ def look(services: Sequence[Service], cluster: Cluster, place: Place, edges: Edg
         wire.watch(asked)
         with ThreadPoolExecutor(1, thread_name_prefix="audit") as pool:
             knocked = pool.submit(_knock, _ends(services, place, silent), edges)
-            more = _ask_again(interface, silent, heard, edges)
+            more = _ask_again(interface, asked, heard, edges)
             exchanges = knocked.result()
         return _looked((*heard, *more), cluster, (asked, nodes, spare), wire.annotate(exchanges), edges)
 
@@ -72,16 +72,18 @@ def _interface(place: Place, vips: Sequence[Ip]) -> str | None:
     return vantage.interface if vantage.raw_socket and vantage.on_link is not False and vips else None
 
 
-def _ask_again(interface: str, silent: frozenset[Ip], heard: Replies, edges: Edges) -> Replies:
-    """Ask for what several answered for, several times; then once more for what nobody did."""
-    macs = Counter(ip for ip, _ in {(reply.ip, reply.mac) for reply in heard})
-    contested = tuple(ip for ip, number in macs.items() if number > 1)
-    found: list[NeighbourReply] = []
-    for _ in range(CONTESTED_ROUNDS if contested else 0):
-        found += edges.sweep(interface, contested, linger=CONTESTED_LINGER)
-    if silent:
+def _ask_again(interface: str, asked: Sequence[Ip], heard: Replies, edges: Edges) -> Replies:
+    """Ask for all once more, with time for the slower of several owners; then what several answered for, several times.
+
+    One answer is no proof that nobody else has the address, and one silence none that nobody has it.
+    """
+    if not {reply.ip for reply in heard}.issuperset(asked):
         edges.pause(PATIENCE)
-        found += edges.sweep(interface, tuple(silent), linger=LINGER)
+    found = list(edges.sweep(interface, asked, linger=LINGER, whole=True))
+    macs = Counter(ip for ip, _ in {(reply.ip, reply.mac) for reply in (*heard, *found)})
+    contested = tuple(ip for ip in asked if macs[ip] > 1)
+    for _ in range(CONTESTED_ROUNDS if contested else 0):
+        found += edges.sweep(interface, contested, linger=CONTESTED_LINGER, whole=True)
     return tuple(found)
 
 

@@ -37,10 +37,11 @@ _OPS = {_REQUEST: "request", _REPLY: "reply"}
 Known = Mapping[bytes, Ip]
 
 
-def sweep(interface: str, addresses: Sequence[Ip], *, linger: float) -> tuple[NeighbourReply, ...]:
+def sweep(interface: str, addresses: Sequence[Ip], *, linger: float, whole: bool = False) -> tuple[NeighbourReply, ...]:
     """Ask everybody once for each address; return every frame that told who has one of them, by time.
 
-    Ends as soon as each was told of, `linger` seconds after the last question at most. Raises WireError.
+    Ends `linger` seconds after the last question; unless it is wanted `whole`, as soon as each was told of, which hears
+    the quickest of several owners only. Raises WireError.
     """
     known = {questions.packed_ip(address): address for address in addresses}
     if not known:
@@ -61,7 +62,7 @@ def sweep(interface: str, addresses: Sequence[Ip], *, linger: float) -> tuple[Ne
                 capture.send(question)
             hear()
         deadline = time.monotonic() + linger
-        while len(told) < len(known) and (left := deadline - time.monotonic()) > 0:
+        while (whole or len(told) < len(known)) and (left := deadline - time.monotonic()) > 0:
             select.select([capture], [], [], left)
             hear()
     return tuple(sorted(found, key=lambda reply: reply.at))

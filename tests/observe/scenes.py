@@ -10,6 +10,7 @@ from pathlib import Path
 
 from l2probe.errors import WireError
 from l2probe.model import Ip, Node, NodeName, Protocol
+from l2probe.observe.sweep import sweep
 from l2probe.observe.traffic import Request, Traffic
 from l2probe.observe.vantage import vantage
 from l2probe.observe.voices import Script
@@ -31,6 +32,24 @@ def ask_until_told() -> Json:
         began = time.monotonic()
         found = wire.ask([Ip(segment.NODE)], times=50, gap=1.0, stop_early=True)
         return {"replies": plain(found), "seconds": time.monotonic() - began}
+
+
+def sweeps() -> Json:
+    """Sweep for addresses that all answer, then with one beside them that nobody has; say what each took."""
+    names = ("NODE", "NODE_V6", "SERVED", "SERVED_V6", "TWO_OWNERS", "TWO_OWNERS_V6")
+    addresses = tuple(Ip(getattr(segment, name)) for name in names)
+    linger = 3.0
+    both = sweep("near0", addresses, linger=0.3, whole=True)
+    began = time.monotonic()
+    sweep("near0", addresses, linger=linger)
+    told = time.monotonic()
+    found = sweep("near0", (*addresses, Ip(segment.NOBODY)), linger=linger)
+    return {
+        "replies": plain((*both, *found)),
+        "linger": linger,
+        "all_told_seconds": told - began,
+        "one_silent_seconds": time.monotonic() - told,
+    }
 
 
 def exchanges() -> Json:
