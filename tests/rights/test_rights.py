@@ -33,7 +33,7 @@ def allowed(command: str, holder: Holder | None = None) -> set[tuple[str, str, s
     }
 
 
-@pytest.mark.parametrize("command", ["run", "diagnose"])
+@pytest.mark.parametrize("command", ["run", "diagnose", "audit"])
 def test_everything_that_is_read_is_granted(command: str) -> None:
     """Each right that the survey or the claims need is in the printed roles, in its namespace where it has one."""
     assert {(right.verb, right.resource, right.group) for right in READ} <= allowed(command)
@@ -45,9 +45,10 @@ def test_run_gets_all_that_its_preflight_asks_for() -> None:
     assert {*NEEDED, *WANTED} <= allowed("run")
 
 
-def test_diagnose_changes_nothing() -> None:
+@pytest.mark.parametrize("command", ["diagnose", "audit"])
+def test_who_only_looks_changes_nothing(command: str) -> None:
     """A read-only command is given no verb that writes."""
-    assert {verb for verb, _, _ in allowed("diagnose")} & WRITES == set()
+    assert {verb for verb, _, _ in allowed(command)} & WRITES == set()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
