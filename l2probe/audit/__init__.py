@@ -163,7 +163,7 @@ def _evidence(scene: Scene) -> Evidence:
         cluster=scene.cluster,
         vantage=scene.place.vantage,
         node_replies=looked.node_replies,
-        free_replies=looked.free_replies,
+        pool_replies=looked.pool_replies,
         trials=tuple(_trial(service, scene, _seen(service, scene, replies, exchanges)) for service in scene.services),
         flows=() if looked.exchanges is None else _flows(scene.services),
         command=COMMAND,

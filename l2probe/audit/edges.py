@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from l2probe.diagnose.edges import Knocker, Name
+from l2probe.diagnose.edges import Knocker, Name, Solicitor
 from l2probe.model import Claim, Cluster, Condition, Exchange, Ip, NeighbourReply, Node, Vantage
 
 
@@ -34,6 +34,10 @@ class Wire(Protocol):
         """Keep the packets to and from these addresses."""
         ...
 
+    def neighbours(self, addresses: Collection[Ip]) -> tuple[NeighbourReply, ...]:
+        """Return all that was heard about these addresses so far."""
+        ...
+
     def annotate(self, exchanges: Sequence[Exchange]) -> tuple[Exchange, ...]:
         """Add to exchanges what their frames showed."""
         ...
@@ -56,15 +60,16 @@ class Sweeper(Protocol):
 class Edges:
     """The world of one audit.
 
-    `vantage`: route lookup for addresses. `sweep` and `open_wire` raise WireError. `map_nodes`: replies with nodes
-    filled in from the nodes' own replies. `now`: Unix seconds. `pause`: wait for so many seconds. `say`: one line of
-    progress.
+    `vantage`: route lookup for addresses. `sweep`, `open_wire` and `solicit` raise WireError. `map_nodes`: replies with
+    nodes filled in from the nodes' own replies. `now`: Unix seconds. `pause`: wait for so many seconds. `say`: one line
+    of progress.
     """
 
     api: Api
     vantage: Callable[[Sequence[Ip], Sequence[Node]], Vantage]
     sweep: Sweeper
     open_wire: Callable[[str], AbstractContextManager[Wire]]
+    solicit: Callable[[str], AbstractContextManager[Solicitor]]
     map_nodes: Callable[
         [Sequence[NeighbourReply], Sequence[NeighbourReply], Sequence[Node]], tuple[NeighbourReply, ...]
     ]

@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from l2probe.audit.edges import Edges
+from l2probe.audit.edges import Edges, Wire
 from l2probe.audit.pools import free
+from l2probe.diagnose.asking import ANSWER_SECONDS, MOST_MACS
 from l2probe.diagnose.knocking import Knock
 from l2probe.diagnose.place import Place
 from l2probe.model import Cluster, Exchange, Ip, NeighbourReply, Outcome, Protocol, Service
@@ -23,6 +24,8 @@ PATIENCE = 1.2
 """Seconds before the second sweep, where addresses were silent: a lease that moves finds its new holder meanwhile."""
 CONTESTED_ROUNDS, CONTESTED_LINGER = 3, 0.1
 """Further questions for an address with several MACs: who answers them all is no handover."""
+MOST_ALONE = 256
+"""Silent addresses that each node is asked for alone."""
 MOST_ATTEMPTS = 4
 POLITE = 512
 """Connects in all that are no burden to anybody; where there are more ports, each gets one."""
@@ -39,7 +42,7 @@ class Looked:
 
     replies: Replies | None = None
     node_replies: Replies | None = None
-    free_replies: Replies | None = None
+    pool_replies: Replies | None = None
     exchanges: tuple[Exchange, ...] | None = None
 
 
@@ -62,8 +65,9 @@ def look(services: Sequence[Service], cluster: Cluster, place: Place, edges: Edg
         with ThreadPoolExecutor(1, thread_name_prefix="audit") as pool:
             knocked = pool.submit(_knock, _ends(services, place, silent), edges)
             more = _ask_again(interface, asked, heard, edges)
+            alone = _ask_alone(wire, interface, asked, (*heard, *more), frozenset(nodes), edges)
             exchanges = knocked.result()
-        return _looked((*heard, *more), cluster, (asked, nodes, spare), wire.annotate(exchanges), edges)
+        return _looked((*heard, *more, *alone), cluster, (asked, nodes, spare), wire.annotate(exchanges), edges)
 
 
 def _interface(place: Place, vips: Sequence[Ip]) -> str | None:
@@ -87,6 +91,23 @@ def _ask_again(interface: str, asked: Sequence[Ip], heard: Replies, edges: Edges
     return tuple(found)
 
 
+def _ask_alone(  # noqa: PLR0917 - all that decides whom to ask
+    wire: Wire, interface: str, asked: Sequence[Ip], heard: Replies, nodes: frozenset[Ip], edges: Edges
+) -> Replies:
+    """Ask the nodes one by one for what answered nobody's call: some hear only what is sent to them alone."""
+    told = {reply.ip for reply in heard}
+    silent = tuple(vip for vip in asked if vip not in told)[:MOST_ALONE]
+    macs = tuple(dict.fromkeys(reply.mac for reply in heard if reply.ip in nodes))[:MOST_MACS]
+    if not silent or not macs:
+        return ()
+    with edges.solicit(interface) as solicitor:
+        for address in silent:
+            for mac in macs:
+                solicitor.ask(address, mac)
+        edges.pause(ANSWER_SECONDS)
+        return wire.neighbours(silent)
+
+
 def _looked(
     heard: Replies,
     cluster: Cluster,
@@ -100,7 +121,7 @@ def _looked(
     return Looked(
         replies=edges.map_nodes(services, nodes, known),
         node_replies=edges.map_nodes(nodes, nodes, known) if asked[1] else None,
-        free_replies=edges.map_nodes(spare, nodes, known),
+        pool_replies=edges.map_nodes(spare, nodes, known),
         exchanges=exchanges,
     )
 

@@ -148,18 +148,19 @@ def _edges(wanted: Wanted, progress: Progress) -> Edges:
     from l2probe.audit.edges import Edges  # noqa: PLC0415 - with the edges' libraries
     from l2probe.diagnose.knocking import knock  # noqa: PLC0415 - likewise
     from l2probe.diagnose.reading import Reading  # noqa: PLC0415 - likewise
+    from l2probe.diagnose.solicitor import Solicitor  # noqa: PLC0415 - likewise
     from l2probe.observe.kube import connect  # noqa: PLC0415 - likewise
     from l2probe.observe.mapping import map_nodes  # noqa: PLC0415 - likewise
     from l2probe.observe.sweep import sweep  # noqa: PLC0415 - likewise
     from l2probe.observe.vantage import vantage  # noqa: PLC0415 - likewise
 
     api = connect(wanted.access)
-    transport = api._transport  # noqa: SLF001 - `connect` is the one door to an authenticated session
     return Edges(
-        api=Reading(transport, context=api.context, namespace=api.namespace),
+        api=Reading(api.transport, context=api.context, namespace=api.namespace),
         vantage=partial(vantage, interface=wanted.interface),
         sweep=sweep,
         open_wire=_open_wire,
+        solicit=Solicitor,
         map_nodes=map_nodes,
         knock=knock,
         now=time.time,

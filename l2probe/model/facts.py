@@ -105,7 +105,7 @@ class Evidence:
 
     `node_replies`: answers to who-has for the nodes' own addresses, which map MACs to nodes and show that the interface
     can hear at all. `required`: capabilities without which the user calls the cluster broken. `command`: the flow that
-    observed ("run", "diagnose", "audit"). `free_replies`: answers to who-has for pool addresses that no Service has.
+    observed ("run", "diagnose", "audit"). `pool_replies`: answers to who-has for pool addresses that no Service has.
     `echo`: what answered in our own Pods, which decides how much an answer proves.
     """
 
@@ -117,5 +117,5 @@ class Evidence:
     required: tuple[str, ...] = ()
     suites: tuple[str, ...] = ()
     command: str = "run"
-    free_replies: tuple[NeighbourReply, ...] | None = None
+    pool_replies: tuple[NeighbourReply, ...] | None = None
     echo: Dialect = Dialect.SCRIPT

@@ -35,6 +35,7 @@ class Town(World):
             vantage=self.look,
             sweep=self.sweep,
             open_wire=self.open,
+            solicit=self.solicitor,
             map_nodes=map_nodes,
             knock=self.knock,
             now=lambda: self.clock,

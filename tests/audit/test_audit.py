@@ -46,7 +46,7 @@ def test_the_wire_is_asked_for_everything_at_once() -> None:
     assert set(second) == {*API.vips, *WEB.vips}
     assert len(town.knocked) == MOST_ATTEMPTS * 4
     assert evidence.flows == (Flow.TCP4, Flow.TCP6)
-    assert evidence.free_replies == ()
+    assert evidence.pool_replies == ()
     assert {trial.announcer for trial in evidence.trials} == {NODES[0], NODES[1]}
     assert judge(evidence) == ()
 
@@ -55,7 +55,7 @@ def test_a_free_address_that_answers_is_handed_on() -> None:
     """What a pool could hand out and somebody has already."""
     evidence = Town(squatters={Ip("198.51.100.55"): OTHER}).audited(WIRE)
 
-    assert [(reply.ip, reply.mac) for reply in evidence.free_replies or ()] == [("198.51.100.55", OTHER)]
+    assert [(reply.ip, reply.mac) for reply in evidence.pool_replies or ()] == [("198.51.100.55", OTHER)]
 
 
 def test_a_second_owner_that_is_slow_is_heard() -> None:
@@ -76,6 +76,13 @@ def test_silent_addresses_are_asked_twice_and_never_knocked_at() -> None:
 
     assert (len(town.sweeps), town.knocked) == (2, [])
     assert {found.code for found in judge(evidence)} == {"B07"}
+
+
+def test_what_hears_no_broadcast_is_asked_alone() -> None:
+    """A silent leader and a NIC that drops broadcasts look the same until the node is asked alone."""
+    evidence = Town(unicast_only=True).audited(WIRE)
+
+    assert {found.code for found in judge(evidence) if found.consequence_of is None} == {"B12"}
 
 
 def test_many_ports_get_one_connect_each_and_the_failing_ones_more() -> None:
