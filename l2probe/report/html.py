@@ -14,11 +14,12 @@ from importlib.resources import files
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from l2probe.judge import DIAGNOSE, unproven
+from l2probe.judge import AUDIT, DIAGNOSE, EXISTING, unproven
 from l2probe.judge.existing import besides
 from l2probe.judge.finding import called, whom
 from l2probe.model import Finding, Report
 from l2probe.report.checked import checked
+from l2probe.report.inventory import inventory
 from l2probe.report.notes import notes
 from l2probe.report.pages import body_html
 from l2probe.report.proofs import rows
@@ -36,11 +37,12 @@ def html(report: Report) -> str:
         style_hash=digest(style),
         sentence=sentence(report),
         setting=setting(report),
-        rows=() if report.evidence.command == DIAGNOSE else tuple(rows(report)),
+        rows=() if report.evidence.command in EXISTING else tuple(rows(report)),
         findings=tuple(map(shown, report.findings)),
         good=tuple(checked(report)) if report.evidence.command == DIAGNOSE else (),
         open_questions=open_questions(report),
-        notes=tuple(notes(report.evidence)),
+        notes=(*report.notes, *notes(report.evidence)),
+        services=inventory(report.evidence) if report.evidence.command == AUDIT else None,
         tables=tuple(seen(report.evidence)),
         timeline=timeline(report.evidence),
     )

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from l2probe.judge import asks_local, asks_source, unproven
+from l2probe.judge import AUDIT, asks_local, asks_source, unproven
 from l2probe.model import Finding, LocalPolicy, Report, Source, Verdict
+from l2probe.report.inventory import lines_of
 
 FAMILIES = {
     "A": "address",
@@ -24,7 +25,7 @@ FAMILIES = {
     "F": "stability",
     "V": "vantage",
 }
-CAPABILITIES, FINDINGS = "l2probe.capabilities", "l2probe.findings"
+CAPABILITIES, FINDINGS, SERVICES = "l2probe.capabilities", "l2probe.findings", "l2probe.services"
 ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold, not even escaped."""
 
@@ -76,11 +77,11 @@ def element(check: Check) -> ET.Element:
 
 
 def checks(report: Report) -> Iterator[Check]:
-    """Yield one check for each capability and flow kind, then one for each family of findings.
+    """Yield one check for each capability and flow kind (of an audit: each Service), then one for each family.
 
     A family in which there are only consequences passes: its cause fails in another one.
     """
-    yield from capability_checks(report)
+    yield from service_checks(report) if report.evidence.command == AUDIT else capability_checks(report)
     for letter, family in FAMILIES.items():
         found = [finding for finding in report.findings if finding.code.startswith(letter)]
         causes = [finding.verdict for finding in found if finding.consequence_of is None]
@@ -94,6 +95,18 @@ def checks(report: Report) -> Iterator[Check]:
         verdict=Verdict.UNKNOWN if open_questions else Verdict.PASS,
         text=open_questions,
     )
+
+
+def service_checks(report: Report) -> Iterator[Check]:
+    """Yield each Service with its verdict; one of which nothing was proven was not asked for."""
+    for line in lines_of(report.evidence):
+        yield Check(
+            classname=SERVICES,
+            name=line.case.name,
+            verdict=line.verdict or Verdict.PASS,
+            text="\n\n".join(map(finding_text, line.findings)) or ("" if line.verdict else "not asked on the wire"),
+            skipped=line.verdict is None,
+        )
 
 
 def finding_text(found: Finding) -> str:

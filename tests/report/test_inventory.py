@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -11,7 +12,10 @@ from l2probe.cli.deliver import exit_code
 from l2probe.judge import conclude
 from l2probe.model import Evidence, Ip, Outcome, Report, Verdict
 from l2probe.report import load, render
+from l2probe.report.html import html
 from l2probe.report.inventory import UNPROVEN, inventory, totals, unfinished
+from l2probe.report.junit import SERVICES, junit
+from l2probe.report.markdown import markdown
 from tests.judge.audited import audited, held_by, on_the_wire
 from tests.judge.diagnosed import all_end, off_announcer
 from tests.judge.evidence import NODES
@@ -168,3 +172,22 @@ def test_many_open_questions_are_a_number() -> None:
     """Ten thousand lines tell nobody anything."""
     assert unfinished(iter("abcd"), 2) == ("a", "b", "2 more like these.")
     assert unfinished(iter("ab"), 2) == ("a", "b")
+
+
+def test_junit_has_each_service_as_a_test_case() -> None:
+    """A failure fails, a warning passes with its words, and what was not asked is skipped."""
+    suite = ET.fromstring(junit(report(held_by(audited("v1.19.4"), "web", NODES[2]))))[0]
+    cases = {case.get("name"): [child.tag for child in case] for case in suite if case.get("classname") == SERVICES}
+
+    assert cases == {"shop/web": ["system-out"], "shop/api": ["skipped"]}
+
+
+def test_html_and_markdown_show_every_service() -> None:
+    """One line each, and the notes."""
+    named = services(audited(), lambda service: replace(service, vips=(), hostnames=("lb.example.org",)))
+
+    assert '<tr class="unproven"><td>unproven</td><td>shop/api</td><td>lb.example.org</td>' in html(report(named))
+    assert "Reached by a name" in html(report(named))
+    assert "| unproven | shop/api |" in markdown(report(audited()))
+    assert "Reached by a name" in markdown(report(named))
+    assert "Capability" not in markdown(report(audited()))
