@@ -17,6 +17,20 @@ STARVED = ("no_pool", "out_of_ips", "")
 """Reasons that a conflicting pool can cause; "" is no condition at all."""
 
 
+_UNSELECTED = ("no pool selects it", "Compare the pool's serviceSelector with the Service's labels and namespace.")
+_TAKEN = ("the one it asked for belongs to another Service", "Ask for a free address.")
+SAID = {
+    "out_of_ips": (
+        "the matching pools are used up",
+        "Widen a pool, or delete Services that no longer need an address.",
+    ),
+    "no_pool": _UNSELECTED,
+    "pool_selector_mismatch": _UNSELECTED,
+    **dict.fromkeys(TAKEN, _TAKEN),
+}
+"""What a condition's reason means, and what helps."""
+
+
 def pending(evidence: Evidence) -> Iterator[Case]:
     """Yield each Service that never got an address, nor a name in its place."""
     return (case for case in cases(evidence) if not vips(case) and not case.service.hostnames)
@@ -64,12 +78,18 @@ def pool_words(pool: Pool) -> str:
     return f"{pool.name} ({', '.join([*pool.blocks, *left, *flags])})"
 
 
+def is_foreign_class(cluster: Cluster, service: Service) -> bool:
+    """Whether a Service asks for a class that the installed implementation is known not to serve."""
+    known = NAMES.get(cluster.implementation or "")
+    return known is not None and bool(known.serves) and service.load_balancer_class not in {None, *known.serves}
+
+
 def foreign_class(evidence: Evidence) -> Iterator[Finding]:
     """A04: the class is served by no installed implementation, so nobody says anything at all."""
-    known = NAMES.get(evidence.cluster.implementation or "")
+    known = names(evidence.cluster)
     for case in pending(evidence):
         wanted = case.service.load_balancer_class
-        if known is None or not known.serves or wanted in {None, *known.serves} or refusal(case.service):
+        if not is_foreign_class(evidence.cluster, case.service) or refusal(case.service):
             continue
         yield finding(
             "A04",
@@ -133,11 +153,10 @@ def why_pending(evidence: Evidence, service: Service) -> tuple[str, str]:
         return (f"there is no {words.pool}", f"Create a {words.pool} with addresses of this segment.")
     if pools is not None and all(pool.disabled for pool in pools):
         return (f"every {words.pool} is disabled", "Set spec.disabled: false on a pool.")
-    if said == "out_of_ips":
-        return ("the matching pools are used up", "Widen a pool, or delete Services that no longer need an address.")
-    if said in {"no_pool", "pool_selector_mismatch"}:
-        return ("no pool selects it", "Compare the pool's serviceSelector with the Service's labels and namespace.")
-    return ("nobody said why", f"Look at the {words.pool} objects and at the controller that hands out addresses.")
+    if is_foreign_class(evidence.cluster, service) and not said:
+        return ("nobody serves its load balancer class", "Remove spec.loadBalancerClass, or install what serves it.")
+    unsaid = ("nobody said why", f"Look at the {words.pool} objects and at the controller that hands out addresses.")
+    return SAID.get(said, unsaid)
 
 
 def class_unserved(evidence: Evidence, service: Service) -> tuple[str, str] | None:

@@ -87,6 +87,8 @@ class Node:
             self._responders.pop(SECOND).close()
             await self._nft(datapath.render_pulled(SECOND))
             links.pull_second(self._switch, self._site)
+            # As a bond does: who remembers the NIC that is gone would send to it for minutes.
+            self._responders[UPLINK].remind(self.addresses)
         if present:
             links.plug_second(self._switch, self.namespace, self._site, shy=shy)
             await self._nft(datapath.render_plugged(SECOND))

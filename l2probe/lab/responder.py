@@ -13,7 +13,7 @@ import contextlib
 import ctypes
 import socket
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from l2probe.lab.driver import ONCE, Telling
 from l2probe.lab.herald import Herald
@@ -145,6 +145,11 @@ class Responder:
     def tell(self, addresses: frozenset[str], telling: Telling) -> None:
         """Tell everyone about those of these that are new, and answer nobody."""
         self._told.know(frozenset(_packed(address) for address in addresses), telling)
+
+    def remind(self, also: Iterable[str]) -> None:
+        """Tell everyone once whose all that is that it owns, and these addresses."""
+        for ip in sorted(self._owned | {_packed(address) for address in also}):
+            self._speak(ip, (_REPLY,), 0)
 
     def close(self) -> None:
         """Fall silent; before or after `start`."""

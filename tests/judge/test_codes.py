@@ -382,6 +382,15 @@ def test_the_owner_of_a_taken_address_is_named() -> None:
     """A03 names the Service that has the address; A01 is its consequence."""
     assert "shop/web" in the("A03", taken()).says
     assert list(causes(taken())) == ["A03"]
+    assert "the one it asked for belongs to another Service" in the("A01", taken()).says
+
+
+def test_a_class_that_nobody_serves_is_why_nobody_said_anything() -> None:
+    """A01 beside A04 does not claim that the reason is unknown."""
+    foreign = pending(None, load_balancer_class="example.com/none")
+
+    assert "nobody serves its load balancer class" in the("A01", foreign).says
+    assert list(causes(foreign)) == ["A04"]
 
 
 def test_a_conflicting_pool_beside_a_good_one_explains_nothing() -> None:

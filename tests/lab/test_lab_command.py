@@ -105,6 +105,30 @@ class TestWorkingInIt:
         assert broken.codes[0] == "C01"
         assert (broken.code, healed.code) == (1, 0)
 
+    @pytest.mark.parametrize(
+        ("name", "raises"),
+        [
+            ("several-nics", "C02"),
+            ("holder-mismatch", "C04"),
+            ("wrong-target-port", "D11"),
+            ("intercepted", "V06"),
+            ("on-a-cluster-node", "V01"),
+            ("behind-a-router", "V02"),
+            ("no-raw-socket", "V03"),
+            ("not-allowed", "V05"),
+        ],
+    )
+    def test_each_kind_of_fault_comes_and_goes(self, lab: Command, name: str, raises: str) -> None:
+        """Objects, agents, NICs, devices, places and rights break a lab that is up, and healing mends them at once."""
+        diagnose = ("lab", "shell", "--", "l2probe", "diagnose", "shop/api", "-o", "json")
+        assert lab("lab", "fault", name).code == 0
+        broken = lab(*diagnose)
+        assert lab("lab", "heal").code == 0
+        healed = lab(*diagnose)
+
+        assert broken.codes[0] == raises
+        assert (healed.code, healed.codes) == (0, [])
+
     def test_arping(self, lab: Command) -> None:
         """Arping sees the lab's network as it would a real one."""
         needs("arping")

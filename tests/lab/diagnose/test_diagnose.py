@@ -69,6 +69,14 @@ def test_dsr_that_does_not_happen_is_a_suspicion(l2probe: Command) -> None:
     assert ran.code == 0
 
 
+def test_connections_that_a_proxy_accepts_prove_no_backend(l2probe: Command) -> None:
+    """Whoever takes the traffic on the way is no node: who answered is unknown, and nothing passes."""
+    ran = l2probe("diagnose", "--lab", "--fault", "intercepted", "shop/api", "-o", "json")
+
+    assert [(one["code"], one["verdict"]) for one in ran.report["findings"]] == [("V06", "unknown")]
+    assert ran.code == 2
+
+
 def test_two_faults_give_two_findings(l2probe: Command) -> None:
     """What is wrong with one Service does not hide what is wrong with another, and the first to mend comes first."""
     ran = l2probe("diagnose", "--lab", "--fault", "announcer-drops", "-o", "json")
