@@ -15,6 +15,7 @@ from l2probe.lab import control_plane
 from l2probe.lab.addresses import KUBECONFIG, LOOPBACK
 from l2probe.lab.assets import Assets
 from l2probe.lab.control_plane import ControlPlane
+from l2probe.lab.faults import check_world
 from l2probe.lab.netns import Namespace
 from l2probe.lab.profiles import PROFILES
 from l2probe.lab.rights import DENIED, rights_of
@@ -52,9 +53,10 @@ class Cluster:
         return self._world.place(self.standing.machine)
 
     async def fault(self, name: str) -> None:
-        """Break the lab in one way more. LabError when the controllers could not."""
+        """Break the lab in one way more. LabError when the controllers could not, UsageError in another world."""
         if name in self.faults:
             return
+        check_world(self.profile, (name,))
         if name in STANDINGS:
             await self._reach(STANDINGS[name].machine)
         elif not name.startswith(DENIED):

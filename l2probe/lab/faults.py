@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from l2probe.lab.profiles import DEFAULT
+from l2probe.errors import UsageError
+from l2probe.lab.profiles import DEFAULT, PROFILES, Implementation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,6 +323,51 @@ _ROWS = (
 
 FAULTS: Mapping[str, Fault] = MappingProxyType({fault.name: fault for fault in _ROWS})
 """Every fault by its name."""
+
+
+_CILIUM, _WITH_POLICY = (Implementation.CILIUM,), (Implementation.CILIUM, Implementation.METALLB)
+_WITH_LEASES = (Implementation.CILIUM, Implementation.KUBE_VIP)
+_WITH_KUBE_PROXY = (Implementation.METALLB, Implementation.KUBE_VIP)
+_ONLY: Mapping[str, tuple[Implementation, ...]] = MappingProxyType(
+    {
+        "requested-address-taken": _CILIUM,
+        "policy-service-selector": _CILIUM,
+        "policy-node-selector": _CILIUM,
+        "policy-no-addresses": _CILIUM,
+        "announcements-off": _CILIUM,
+        "kube-proxy-replacement-off": _CILIUM,
+        "holder-mismatch": _CILIUM,
+        "reply-from-other-nic": _CILIUM,
+        "announcer-unmapped": _CILIUM,
+        "dsr-not-effective": _CILIUM,
+        "snat": _CILIUM,
+        "hybrid": _CILIUM,
+        "masquerade-all": _CILIUM,
+        "no-policy": _WITH_POLICY,
+        "several-nics": _WITH_POLICY,
+        "stale-lease": _WITH_LEASES,
+        "holder-gone": _WITH_LEASES,
+        "no-advertisement": (Implementation.METALLB,),
+        "advertisement-node-selector": (Implementation.METALLB,),
+        "no-endpoint": _WITH_KUBE_PROXY,
+        "ipvs-without-strict-arp": _WITH_KUBE_PROXY,
+        "stale-vip": (Implementation.KUBE_VIP,),
+    }
+)
+"""Whose clusters can be broken so; everybody's where a fault is not named."""
+
+
+def check_world(profile: str, faults: Iterable[str]) -> None:
+    """Raise UsageError for the first fault that the profile's cluster has nothing for."""
+    plays = PROFILES[profile].implementation
+    for name in faults:
+        worlds = _ONLY.get(name, (plays,))
+        if plays not in worlds:
+            fitting = (other.name for other in PROFILES.values() if other.implementation in worlds)
+            raise UsageError(
+                f"A lab that plays {profile} cannot be broken by {name}: {FAULTS[name].about}.",
+                f"Choose a profile of {' or '.join(worlds)}: {', '.join(fitting)}.",
+            )
 
 
 def profile_of(faults: Iterable[str]) -> str:

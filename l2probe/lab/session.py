@@ -17,7 +17,7 @@ from typing import NoReturn
 from l2probe.errors import LabError, UsageError
 from l2probe.lab import assets, control, entering, holder
 from l2probe.lab.addresses import listen_on_host
-from l2probe.lab.faults import FAULTS, profile_of
+from l2probe.lab.faults import FAULTS, check_world, profile_of
 from l2probe.lab.passing import Relay
 from l2probe.lab.profiles import PROFILES
 from l2probe.lab.rights import DENIED, rights_of
@@ -194,6 +194,7 @@ def _known(profile: str | None, faults: Sequence[str]) -> None:
                 f"The lab has no fault {name!r}.",
                 f"{meant}`l2probe lab faults` lists them; also {DENIED}VERB:RESOURCE.",
             )
+    check_world(profile or profile_of(faults), faults)
 
 
 def _raise_problem(news: holder.News) -> None:

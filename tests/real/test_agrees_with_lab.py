@@ -13,25 +13,15 @@ from l2probe import rights
 from tests.agreement import SCENARIOS, Scenario, first, otherwise
 from tests.lab.conftest import commander
 from tests.lab.test_agreement import argv
-from tests.real import announcer, network, witness
+from tests.real import network, witness
 from tests.real.cluster import apply, kubectl, until
 from tests.real.hosts import POOL
 from tests.real.prober import Prober, grant
-from tests.real.scene import foreign_owner, scene, without_advertisement, without_pool
+from tests.real.scene import advertised_from, foreign_owner, scene, without_advertisement, without_pool
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 NAMESPACE = "agreement"
-
-
-@contextmanager
-def selecting_no_node() -> Iterator[None]:
-    """Have MetalLB's only advertisement select a label that no node has."""
-    apply(announcer.advertisement(nodeSelectors=[{"matchLabels": {"node-role.kubernetes.io/edge": ""}}]))
-    try:
-        yield
-    finally:
-        apply(announcer.advertisement())
 
 
 def taken() -> AbstractContextManager[None]:
@@ -53,7 +43,7 @@ BROKEN: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "": nullcontext,
     "no-pool": without_pool,
     "no-advertisement": without_advertisement,
-    "advertisement-node-selector": selecting_no_node,
+    "advertisement-node-selector": lambda: advertised_from("no-such-node"),
     "foreign-owner": taken,
     "no-endpoint": no_endpoint,
 }

@@ -105,10 +105,18 @@ def test_a_python_that_the_lab_may_not_run_is_named(tmp_path: Path, monkeypatch:
             "session.fault('denied:list:leases.apps')",
             "The lab's API has no resource 'leases.apps'. It has bfdprofiles.metallb.io, ",
         ),
+        (
+            "session.up('metallb-0.15', ['snat'])",
+            "A lab that plays metallb-0.15 cannot be broken by snat: the agents run with bpf-lb-mode=snat: ",
+        ),
+        (
+            "session.up(None, ['stale-vip', 'no-policy'])",
+            "A lab that plays kube-vip-1.0 cannot be broken by no-policy: no CiliumL2AnnouncementPolicy exists. ",
+        ),
     ],
 )
 def test_unknown_names_are_refused_before_anything_is_built(call: str, words: str) -> None:
-    """A profile or fault that does not exist is a UsageError which lists those that do."""
+    """A profile or fault that does not exist is a UsageError which lists those that do, a misfit one which fit."""
     script = f"""
 from l2probe.errors import UsageError
 from l2probe.lab import session
