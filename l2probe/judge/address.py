@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from l2probe.judge import allocators
 from l2probe.judge.case import Case, cases, vips
 from l2probe.judge.finding import about, finding
 from l2probe.judge.versions import NAMES, names
@@ -106,16 +107,20 @@ def address_taken(evidence: Evidence) -> Iterator[Finding]:
     """A03: the requested address belongs to another Service."""
     for case in pending(evidence):
         said = refusal(case.service)
-        if said is None or said.reason not in TAKEN:
+        named = allocators.owners(said)
+        if said is None or (said.reason not in TAKEN and not named):
             continue
         holders = [s for s in evidence.cluster.services or () if any(f"'{vip}'" in said.message for vip in s.vips)]
-        owner = listing(f"{service.namespace}/{service.name}" for service in holders) or "another Service"
+        owner = listing(named or (f"{service.namespace}/{service.name}" for service in holders)) or "another Service"
         yield finding(
             "A03",
             Verdict.FAIL,
             says=f"{case.name} got no address: the one it asked for belonged to {owner}.",
             because=observed(case),
-            remedy="Ask for a free address, or give both Services one sharing key (not with L2 "
+            remedy="Ask for a free address, or let both Services share it: the same metallb.io/allow-shared-ip on "
+            "both, and no port in common."
+            if named
+            else "Ask for a free address, or give both Services one sharing key (not with L2 "
             "announcements, cilium/cilium#48419).",
             subject=about(case),
         )
@@ -146,17 +151,31 @@ def pool_conflict(evidence: Evidence) -> Iterator[Finding]:
 
 def why_pending(evidence: Evidence, service: Service) -> tuple[str, str]:
     """Return the likeliest reason in words, and its remedy."""
-    words, pools, said = names(evidence.cluster), evidence.cluster.pools, reason(service)
-    if evidence.cluster.implementation is None:
+    return without_pools(evidence.cluster) or told(evidence.cluster, service)
+
+
+def without_pools(cluster: Cluster) -> tuple[str, str] | None:
+    """Return the same where nobody could have given an address; None where somebody could."""
+    word = names(cluster).pool
+    if cluster.implementation is None:
         return ("no load balancer implementation was found", "Install one (Cilium LB IPAM, MetalLB, kube-vip).")
-    if pools == ():
-        return (f"there is no {words.pool}", f"Create a {words.pool} with addresses of this segment.")
-    if pools is not None and all(pool.disabled for pool in pools):
-        return (f"every {words.pool} is disabled", "Set spec.disabled: false on a pool.")
-    if is_foreign_class(evidence.cluster, service) and not said:
+    if cluster.pools == ():
+        return (f"there is no {word}", f"Create a {word} with addresses of this segment.")
+    if cluster.pools is not None and all(pool.disabled for pool in cluster.pools):
+        return (f"every {word} is disabled", "Set spec.disabled: false on a pool.")
+    return None
+
+
+def told(cluster: Cluster, service: Service) -> tuple[str, str]:
+    """Return the same by what the controller that gives addresses said about the Service."""
+    word, said = names(cluster).pool, refusal(service)
+    if is_foreign_class(cluster, service) and said is None:
         return ("nobody serves its load balancer class", "Remove spec.loadBalancerClass, or install what serves it.")
-    unsaid = ("nobody said why", f"Look at the {words.pool} objects and at the controller that hands out addresses.")
-    return SAID.get(said, unsaid)
+    if said is not None and said.status == "Warning":
+        known = allocators.meaning(said)
+        return known or ("its controller said why", f"See the event's own words, and the {word} objects.")
+    unsaid = ("nobody said why", f"Look at the {word} objects and at the controller that hands out addresses.")
+    return SAID.get(reason(service), unsaid)
 
 
 def class_unserved(evidence: Evidence, service: Service) -> tuple[str, str] | None:
