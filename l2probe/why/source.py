@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import FunctionType
+from typing import Any
 
 NOTHING = frozenset({"None", "()", "False"})
 """What a function returns that found nothing."""
@@ -29,10 +30,19 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A comprehension that a name is given: what it goes over, and the conditions of each."""
+
+    line: int
+    parts: tuple[ast.comprehension, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A function as it is written: conditions by each line that they stand on, assignments by name."""
+    """A function as it is written: conditions and choices by each line that they stand on, assignments by name."""
 
     conditions: Mapping[int, Condition]
+    choices: Mapping[int, Choice] = field(default_factory=dict)
     assigned: Mapping[str, tuple[tuple[int, ast.expr], ...]] = field(default_factory=dict)
 
     def origin(self, name: str, line: int) -> ast.expr | None:
@@ -57,8 +67,46 @@ def read(function: FunctionType) -> Text:
             assigned.setdefault(name, []).append((value.lineno, value))
     return Text(
         conditions={line: one for one in found for line in span(one)},
+        choices=dict(choices(tree)),
         assigned={name: tuple(sorted(values, key=lambda pair: pair[0])) for name, values in assigned.items()},
     )
+
+
+def choices(tree: ast.AST) -> Iterator[tuple[int, Choice]]:
+    """Yield each comprehension with conditions that a name is given, by each line of its statement."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and (parts := parts_of(node.value)):
+            choice = Choice(line=node.lineno, parts=parts)
+            yield from ((line, choice) for line in range(node.lineno, (node.end_lineno or node.lineno) + 1))
+
+
+def parts_of(value: ast.expr) -> tuple[ast.comprehension, ...]:
+    """Return the parts of a comprehension, or of one that is made a tuple at once; () where nothing is chosen."""
+    match value:
+        case ast.ListComp(generators=parts) | ast.SetComp(generators=parts) | ast.GeneratorExp(generators=parts):
+            return tuple(parts) if any(part.ifs for part in parts) else ()
+        case ast.Call(args=[ast.GeneratorExp() as inner]):
+            return parts_of(inner)
+        case _:
+            return ()
+
+
+def bound(target: ast.expr, thing: Any) -> Mapping[str, Any]:  # noqa: ANN401 - whatever is gone over
+    """Return the names that a comprehension's target gives to one thing."""
+    match target:
+        case ast.Name(id=name):
+            return {name: thing}
+        case ast.Tuple(elts=names) if isinstance(thing, tuple) and len(names) == len(thing):
+            return {name.id: part for name, part in zip(names, thing, strict=True) if isinstance(name, ast.Name)}
+        case _:
+            return {}
+
+
+def operands_of(test: ast.expr) -> tuple[str, tuple[ast.expr, ...]]:
+    """Return how the operands of a test are joined ("and", "or" or ""), and them."""
+    if isinstance(test, ast.BoolOp):
+        return ("or" if isinstance(test.op, ast.Or) else "and"), tuple(test.values)
+    return "", (test,)
 
 
 def span(condition: Condition) -> range:
@@ -69,11 +117,9 @@ def span(condition: Condition) -> range:
 def condition_of(node: ast.AST) -> Condition | None:
     """Return the condition that a statement is, if it is one."""
     match node:
-        case ast.If(test=ast.BoolOp(op=op, values=values)):
-            joined = "or" if isinstance(op, ast.Or) else "and"
-            return condition(node, tuple(values), joined=joined, leaves=leaving(node))
         case ast.If(test=test):
-            return condition(node, (test,), leaves=leaving(node))
+            joined, operands = operands_of(test)
+            return condition(node, operands, joined=joined, leaves=leaving(node))
         case ast.For(iter=iterated):
             return condition(node, (iterated,), loop=True)
         case _:

@@ -74,7 +74,8 @@ def ending(way: Way) -> str:
     if way.pattern:
         return "the pattern fitted" if all(step.passed for step in way.steps) else "the pattern did not fit"
     instead = f", {' and '.join(way.instead)} was raised" if way.instead else ""
-    return "raised" if way.raised else f"not raised{instead}"
+    silent = ", though nothing here spoke against it" if all(step.passed for step in way.steps) else ""
+    return "raised" if way.raised else f"not raised{instead or silent}"
 
 
 def passed(step: Step) -> str:

@@ -50,8 +50,10 @@ def test_the_answer_agrees_with_the_report_for_every_code(name: str) -> None:
         assert answer.rules
         ways = [way for rule in answer.rules for way in rule.ways or ()]
         assert any(way.raised for way in ways) == bool(answer.raised)
-        for way in ways:
-            assert way.raised or way.pattern or way.instead or any(not step.passed for step in way.steps)
+        for rule in answer.rules:
+            ended = [way for way in rule.ways or () if way.raised or way.pattern or way.instead]
+            stopped = [way for way in rule.ways or () if any(not step.passed for step in way.steps)]
+            assert ended or stopped or rule.ways in {(), None}
 
 
 def test_every_code_that_a_rule_raises_stands_in_its_first_sentence() -> None:
@@ -91,22 +93,23 @@ def test_the_first_condition_that_did_not_hold_is_named_with_its_values_for_each
     text = words(why(REPORTS["pass"].evidence, "B07"), 100)
 
     assert "Not raised." in text
-    assert "l2probe-0badcafe/smoke-source: not raised.\n    - held, so it stopped: not addresses\n" in text
-    assert "addresses = announceable(case, proven=True): none" in text
+    assert (
+        "l2probe-0badcafe/smoke-source: not raised.\n"
+        "    - had nothing or did not hold: (addresses := announceable(case, proven=True))\n"
+        "      announceable(case, proven=True): none\n"
+    ) in text
     assert "silent(l2probe-0badcafe/smoke-source, 198.51.100.40): no" in text
     assert "(Whether nobody answered for this VIP while a backend was ready and neighbours were heard" in text
     assert "l2probe-0badcafe/smoke-local: not raised." in text
 
 
-def test_what_was_raised_shows_what_it_went_past() -> None:
-    """B07 was raised, so none of the conditions that would have ended it held."""
-    text = words(why(REPORTS["silent-leader"].evidence, "silent-leader"), 100)
+def test_what_was_raised_shows_what_held() -> None:
+    """B07 was raised, so its conditions held for each Service."""
+    text = words(why(REPORTS["silent-leader"].evidence, "silent-leader"), 110)
 
     assert "Raised as FAIL: " in text
-    assert (
-        "l2probe-0badcafe/smoke-source: raised.\n    + did not hold, so it went on: not addresses or not history"
-        in text
-    )
+    assert "/smoke-source: raised.\n    + held: (addresses := announceable(case, proven=True)) and (holder" in text
+    assert "/smoke-local: raised.\n    + held: " in text
 
 
 def test_a_consequence_names_what_explains_it() -> None:
@@ -124,12 +127,13 @@ def test_another_code_of_the_same_rule_is_named_instead() -> None:
 
 
 def test_patterns_in_the_traffic_show_their_numbers() -> None:
-    """Of lost traffic the patterns that were compared are shown, those that came furthest first, and not all."""
-    text = words(why(REPORTS["foreign-owner"].evidence, "D06"), 100)
+    """Of lost traffic the patterns that were compared are shown, those that fitted first, and not all."""
+    text = words(why(REPORTS["mtu"].evidence, "D06"), 100)
 
-    assert "payloads of 1452 bytes and more: the pattern did not fit.\n" in text
-    assert "lost_in < PURITY * len(inside)\n" in text
-    assert "lost_in = sum((one.lost for one in inside)): 12\n" in text
+    assert "payloads of 1452 bytes and more: the pattern fitted.\n" in text
+    assert "payloads of 1472 bytes and more: the pattern did not fit.\n" in text
+    assert "    - held, so it stopped: lost_out > (1 - PURITY) * len(outside)\n" in text
+    assert "      lost_out = sum((one.lost for one in outside)): 12\n" in text
     assert "more ways did not come further." in text
 
 
