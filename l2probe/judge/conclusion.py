@@ -234,5 +234,5 @@ def conclude(evidence: Evidence, *, started: str, duration_seconds: float, comma
         capabilities=able,
         findings=found,
         evidence=evidence,
-        notes=tuple(notes(evidence)) if evidence.command == AUDIT else (),
+        notes=tuple(notes(evidence)),
     )

@@ -1,4 +1,4 @@
-"""What an audit sees that is no fault and has no code: remnants, a node that carries everything, what was left out."""
+"""Worth knowing and no finding: of an audit remnants and what was left out, of a run what its proof is worth."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from l2probe.judge.case import cases, claims, ready_nodes
-from l2probe.judge.prediction import announced_by_bgp, lives
+from l2probe.judge.prediction import AUDIT, announced_by_bgp, lives
 from l2probe.judge.versions import names
 from l2probe.judge.words import count, listing
-from l2probe.model import Evidence
+from l2probe.model import Dialect, Evidence
 
 MANY = 4
 """Services from which on one node that holds them all is worth a word."""
@@ -18,7 +18,7 @@ NAMED = 10
 
 def notes(evidence: Evidence) -> Iterator[str]:
     """Yield each note as one sentence or two."""
-    for note in (strays, one_for_all, hostnames, by_bgp):
+    for note in ASKED.get(evidence.command, ()):
         yield from note(evidence)
 
 
@@ -57,3 +57,21 @@ def by_bgp(evidence: Evidence) -> Iterator[str]:
     """Clusters that announce on layer 3."""
     if announced_by_bgp(evidence.cluster):
         yield "BGP is on and L2 announcements are off: whether the addresses are announced by BGP was not looked at."
+
+
+def weaker_proof(evidence: Evidence) -> Iterator[str]:
+    """Say what an answer is worth that came from an image without the run's secret, and what it could not be asked."""
+    name = evidence.echo.value
+    if evidence.echo is Dialect.SCRIPT:
+        return
+    yield (
+        f"The echo Pods ran {name}, which holds no secret of this run: an answer counted as our Pod's when it repeated "
+        "the question's random text and gave the hostname that this run drew for the Pod. That rules out a machine "
+        "that has the address by accident, not one that passes on what our Pod says."
+    )
+    if evidence.echo is Dialect.WHOAMI:
+        yield f"{name} speaks no UDP, so nothing was asked over UDP and nothing is known of it."
+
+
+ASKED = {AUDIT: (strays, one_for_all, hostnames, by_bgp), "run": (weaker_proof,)}
+"""What each command is told of."""

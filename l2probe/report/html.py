@@ -14,17 +14,15 @@ from importlib.resources import files
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from l2probe.judge import AUDIT, DIAGNOSE, EXISTING, unproven
-from l2probe.judge.existing import besides
+from l2probe.judge import AUDIT, DIAGNOSE, EXISTING
 from l2probe.judge.finding import called, whom
 from l2probe.model import Finding, Report
 from l2probe.report.checked import checked
 from l2probe.report.inventory import inventory
-from l2probe.report.notes import notes
 from l2probe.report.pages import body_html
 from l2probe.report.proofs import rows
 from l2probe.report.seen import seen
-from l2probe.report.table import sentence, setting
+from l2probe.report.table import sentence, setting, still_open
 from l2probe.report.timeline import timeline
 
 
@@ -38,20 +36,13 @@ def html(report: Report) -> str:
         sentence=sentence(report),
         setting=setting(report),
         rows=() if report.evidence.command in EXISTING else tuple(rows(report)),
+        services=inventory(report.evidence) if report.evidence.command == AUDIT else None,
         findings=tuple(map(shown, report.findings)),
         good=tuple(checked(report)) if report.evidence.command == DIAGNOSE else (),
-        open_questions=open_questions(report),
-        notes=(*report.notes, *notes(report.evidence)),
-        services=inventory(report.evidence) if report.evidence.command == AUDIT else None,
+        open_questions=still_open(report),
         tables=tuple(seen(report.evidence)),
         timeline=timeline(report.evidence),
     )
-
-
-def open_questions(report: Report) -> tuple[str, ...]:
-    """Return what could not be known."""
-    said = tuple(unproven(report.evidence, report.capabilities, report.findings))
-    return (*said, *besides(report.evidence)) if report.evidence.command == DIAGNOSE else said
 
 
 def shown(found: Finding) -> Mapping[str, object]:

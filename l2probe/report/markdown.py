@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from l2probe.judge import AUDIT, DIAGNOSE, unproven
-from l2probe.judge.existing import besides
+from l2probe.judge import AUDIT, DIAGNOSE, EXISTING
 from l2probe.judge.finding import called, whom
 from l2probe.model import Finding, Report
 from l2probe.report.checked import checked
 from l2probe.report.inventory import inventory
-from l2probe.report.notes import notes
 from l2probe.report.proofs import rows
 from l2probe.report.seen import Shown, seen
-from l2probe.report.table import sentence, setting
+from l2probe.report.table import sentence, setting, still_open
 
 MOST_FINDINGS = 100
 """GitHub drops a job summary above 1 MiB."""
@@ -30,33 +28,24 @@ ENTITIES = {ord(character): f"&#{ord(character)};" for character in "&<>|`[]*_~\
 
 def markdown(report: Report) -> str:
     """Return the report as Markdown, ending with a newline."""
-    diagnosis = report.evidence.command == DIAGNOSE
-    lines = tuple(unproven(report.evidence, report.capabilities, report.findings))
+    command = report.evidence.command
+    diagnosis = command == DIAGNOSE
+    services = inventory(report.evidence) if command == AUDIT else None
     parts = [
         f"## l2probe: {report.verdict.upper()}",
         f"**{text(sentence(report))}**",
         text(setting(report)),
-        overview(report),
+        "" if command in EXISTING else grid(("Capability", "Result", "Proof"), capabilities(report)),
+        evidence(services) if services else "",
         *map(finding, report.findings[:MOST_FINDINGS]),
         more(len(report.findings) - MOST_FINDINGS, "findings"),
         items("Checked and good", tuple(checked(report))) if diagnosis else "",
-        items("Not known", (*lines, *besides(report.evidence)) if diagnosis else lines),
-        items("Note", (*report.notes, *notes(report.evidence))),
+        items("Worth knowing", report.notes),
+        items("Not known", still_open(report)),
         *map(evidence, seen(report.evidence)),
         f"Command: {text(report.command)}",
     ]
     return "\n\n".join(filter(None, parts)) + "\n"
-
-
-def overview(report: Report) -> str:
-    """Return what this cluster does, or of an audit each Service, in a table; "" for a diagnosis."""
-    if report.evidence.command == DIAGNOSE:
-        return ""
-    if report.evidence.command != AUDIT:
-        return grid(("Capability", "Result", "Proof"), capabilities(report))
-    services = inventory(report.evidence)
-    table, rest = grid(services.head, services.lines[:MOST_LINES]), len(services.lines) - MOST_LINES
-    return "\n\n".join(filter(None, (table, more(rest, "Services"))))
 
 
 def capabilities(report: Report) -> Iterator[tuple[str, str, str]]:

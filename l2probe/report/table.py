@@ -13,7 +13,6 @@ from l2probe.model import Evidence, Finding, Report, Verdict
 from l2probe.report.checked import checked, summary
 from l2probe.report.inventory import inventory, totals, unfinished
 from l2probe.report.layout import GAP, NARROWEST, grid, wrap
-from l2probe.report.notes import notes
 from l2probe.report.proofs import rows
 from l2probe.report.seen import CLAIMED, seen
 
@@ -33,8 +32,8 @@ def table(report: Report, *, color: bool, width: int, wide: bool) -> str:
     if report.findings:
         blocks.append("\n\n".join(findings(report, color=color, width=width, wide=wide)))
     blocks.append(open_questions(report, width))
-    if said := tuple(notes(report.evidence)):
-        blocks.append("\n".join(["NOTE", *(wrap(line, width, "- ") for line in said)]))
+    if report.notes:
+        blocks.append("\n".join(["WORTH KNOWING", *(wrap(line, width, "- ") for line in report.notes)]))
     if wide:
         blocks += evidence_tables(report, width)
     return "\n\n".join(filter(None, blocks)) + "\n"
@@ -47,7 +46,7 @@ def diagnosis(report: Report, *, color: bool, width: int, wide: bool) -> str:
         blocks.append("\n\n".join(findings(report, color=color, width=width, wide=wide)))
     if good := tuple(checked(report)):
         blocks.append("\n".join(["CHECKED AND GOOD", *(wrap(line, width, "- ") for line in good)]))
-    if lines := (*unproven(report.evidence, report.capabilities, report.findings), *besides(report.evidence)):
+    if lines := still_open(report):
         blocks.append("\n".join(["NOT KNOWN FROM HERE", *(wrap(line, width, "- ") for line in lines)]))
     if wide:
         blocks += evidence_tables(report, width)
@@ -59,13 +58,20 @@ def audit(report: Report, *, color: bool, width: int, wide: bool) -> str:
     blocks = [headline(report, color=color, width=width), services(report.evidence, color=color)]
     if report.findings:
         blocks.append("\n\n".join(findings(report, color=color, width=width, wide=wide)))
-    still_open = unfinished(unproven(report.evidence, report.capabilities, report.findings), MOST_OPEN)
-    for title, lines in (("WORTH KNOWING", report.notes), ("NOT KNOWN FROM HERE", still_open)):
+    for title, lines in (("WORTH KNOWING", report.notes), ("NOT KNOWN FROM HERE", still_open(report))):
         if lines:
             blocks.append("\n".join([title, *(wrap(line, width, "- ") for line in lines)]))
     if wide:
         blocks += evidence_tables(report, width)
     return "\n\n".join(filter(None, blocks)) + "\n"
+
+
+def still_open(report: Report) -> tuple[str, ...]:
+    """Return what could not be known, as a reader of this command's report needs it."""
+    said = tuple(unproven(report.evidence, report.capabilities, report.findings))
+    if report.evidence.command == AUDIT:
+        return unfinished(iter(said), MOST_OPEN)
+    return (*said, *besides(report.evidence)) if report.evidence.command == DIAGNOSE else said
 
 
 def services(evidence: Evidence, *, color: bool) -> str:

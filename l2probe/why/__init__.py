@@ -15,6 +15,7 @@ from l2probe.errors import UsageError
 from l2probe.judge import CODES, judge
 from l2probe.judge.conclusion import rules_for
 from l2probe.judge.finding import Rule
+from l2probe.judge.prediction import AUDIT, PREDICTIONS
 from l2probe.judge.table import API_RULES, WIRE_RULES
 from l2probe.model import Evidence, Finding
 from l2probe.why.tracing import Way, watch
@@ -24,27 +25,24 @@ CODE = re.compile(r"\b[A-Z]\d\d\b")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """One rule: its name, where it stands, its sentence, and the ways it went; `ways` None: it was not asked."""
+    """One rule: its name, where it stands, its sentence, and the ways it went; `ways` None: `unasked` says why not."""
 
     rule: str
     module: str
     sentence: str
     ways: tuple[Way, ...] | None
+    unasked: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Why:
-    """The answer: what the report says with this code, and what each rule for it did.
-
-    `node`: the cluster node that the host is, from which no rule about the wire is asked.
-    """
+    """The answer: what the report says with this code, and what each rule for it did."""
 
     code: str
     slug: str
     title: str
     raised: tuple[Finding, ...]
     rules: tuple[Watched, ...]
-    node: str | None
 
 
 def why(evidence: Evidence, reference: str) -> Why:
@@ -57,7 +55,6 @@ def why(evidence: Evidence, reference: str) -> Why:
         title=CODES[code].title,
         raised=tuple(found for found in judge(evidence) if found.code == code),
         rules=tuple(watched(rule, evidence, code, asked=rule in asked) for rule in rules_of(code)),
-        node=evidence.vantage.cluster_node,
     )
 
 
@@ -68,7 +65,17 @@ def watched(rule: Rule, evidence: Evidence, code: str, *, asked: bool) -> Watche
         module=rule.__module__,
         sentence=" ".join((rule.__doc__ or "").partition("\n")[0].split()),
         ways=watch(rule, unremembered(evidence), code) if asked else None,
+        unasked="" if asked else unasked(rule, evidence),
     )
+
+
+def unasked(rule: Rule, evidence: Evidence) -> str:
+    """Return why `rules_for` left a rule out."""
+    if rule in PREDICTIONS and evidence.command != AUDIT:
+        return "only an audit foresees"
+    if node := evidence.vantage.cluster_node:
+        return f"this host is cluster node {node}, and from there nothing about the wire is true (V01)"
+    return "nobody was asked on the wire"
 
 
 def unremembered(evidence: Evidence) -> Evidence:
@@ -78,7 +85,7 @@ def unremembered(evidence: Evidence) -> Evidence:
 
 def rules_of(code: str) -> Iterator[Rule]:
     """Yield the rules that can raise a code: those whose first sentence names it."""
-    for rule in (*API_RULES, *WIRE_RULES):
+    for rule in (*API_RULES, *WIRE_RULES, *PREDICTIONS):
         if code in codes_of(rule):
             yield rule
 

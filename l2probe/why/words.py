@@ -18,7 +18,7 @@ MOST_STOPS = 3
 def words(answer: Why, width: int) -> str:
     """Return the answer, wrapped to `width` columns, ending with a newline."""
     blocks = [wrap(f"{answer.code} {answer.slug}: {answer.title}.", width), *fate(answer, width)]
-    blocks += [block for rule in answer.rules for block in rule_words(rule, answer.node, width)]
+    blocks += [block for rule in answer.rules for block in rule_words(rule, width)]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -40,15 +40,11 @@ def raised(found: Finding) -> str:
     )
 
 
-def rule_words(rule: Watched, node: str | None, width: int) -> Iterator[str]:
+def rule_words(rule: Watched, width: int) -> Iterator[str]:
     """Yield a rule with its sentence, then its ways: those that raised it, then those that came furthest."""
     yield wrap(f"Rule {rule.rule} in {rule.module}. {rule.sentence}", width)
     if rule.ways is None:
-        yield wrap(
-            f"It was not asked: this host is cluster node {node}, and from there nothing about the wire is true (V01).",
-            width,
-            2,
-        )
+        yield wrap(f"It was not asked: {rule.unasked}.", width, 2)
         return
     if not rule.ways:
         yield wrap("It found nothing to look at.", width, 2)

@@ -53,7 +53,7 @@ def test_whoami_is_asked_over_tcp_only_and_says_so(l2probe: Command, images: dic
     assert ran.code == 0
     assert "reachable        yes       answered: tcp4" in ran.stdout
     assert "udp4" not in ran.stdout
-    assert "NOTE\n- The echo Pods ran whoami, which holds no secret of this run" in ran.stdout
+    assert "WORTH KNOWING\n- The echo Pods ran whoami, which holds no secret of this run" in ran.stdout
     assert "- whoami speaks no UDP, so nothing was asked over UDP and nothing is known of it." in ran.stdout
     assert "note: whoami speaks no UDP" in ran.stderr
 

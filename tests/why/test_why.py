@@ -16,6 +16,7 @@ import pytest
 from l2probe.errors import UsageError
 from l2probe.judge import CODES, judge
 from l2probe.judge.finding import Rule, finding
+from l2probe.judge.prediction import PREDICTIONS
 from l2probe.judge.table import API_RULES, RANK, WIRE_RULES
 from l2probe.model import Evidence, Finding, NodeName, Verdict
 from l2probe.report import render
@@ -36,7 +37,7 @@ KINDS = (
     "dsr-not-effective",
     "diagnose-two-faults",
 )
-RULES = (*API_RULES, *WIRE_RULES)
+RULES = (*API_RULES, *WIRE_RULES, *PREDICTIONS)
 
 
 @pytest.mark.parametrize("name", KINDS)
