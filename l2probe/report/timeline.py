@@ -59,13 +59,19 @@ class Timeline:
     senders: tuple[str, ...]
     lanes: tuple[Lane, ...]
 
+    @property
+    def strangers(self) -> bool:
+        """Whether a frame came from no known node."""
+        return any(mark.kind == STRANGER for lane in self.lanes for mark in lane.frames)
+
 
 def timeline(evidence: Evidence) -> Timeline | None:
-    """Return what was seen in its order, or None where nothing carries a time."""
+    """Return what was seen in its order, or None where neither a frame nor an exchange was."""
     times = sorted(moments(evidence))
-    if not times or times[-1] <= times[0]:
-        return None
     seen = cases(evidence)
+    happened = any(trial.replies or trial.exchanges for trial in evidence.trials)
+    if not happened or times[-1] <= times[0]:
+        return None
     senders = tuple(sorted({node for case in seen for node in case.macs.values()}))
     ruler = Ruler(start=times[0], seconds=times[-1] - times[0])
     return Timeline(

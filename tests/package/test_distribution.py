@@ -13,7 +13,7 @@ import l2probe
 from tests.package.conftest import ROOT, SHIPPED, Distribution
 
 pytestmark = pytest.mark.package
-DATA_SUFFIXES = {".py", ".md", ".json", ".yaml", ".gz", ".typed"}
+DATA_SUFFIXES = {".py", ".md", ".json", ".yaml", ".gz", ".typed", ".j2", ".css"}
 
 
 def contents(wheel: Path) -> set[str]:
@@ -48,6 +48,8 @@ def test_the_wheel_has_every_module_and_data_file_of_the_tree(distribution: Dist
         "l2probe/probes/smoke.yaml",
         "l2probe/probes/suite.schema.json",
         "l2probe/report/report.schema.json",
+        "l2probe/report/report.html.j2",
+        "l2probe/report/report.css",
         "l2probe/catalogue/B07.md",
         "l2probe/lab/api/schema.json.gz",
         "l2probe/lab/api/NOTICE",
