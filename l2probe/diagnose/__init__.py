@@ -56,6 +56,12 @@ class Ground:
         return tuple(dict.fromkeys(vip for service in self.services for vip in service.vips))
 
     @property
+    def backends(self) -> tuple[Ip, ...]:
+        """The addresses of all their backends, each once."""
+        found = (backend.address for service in self.services for backend in service.backends or ())
+        return tuple(dict.fromkeys(found))
+
+    @property
     def near(self) -> tuple[Ip, ...]:
         """Those that can be asked for from here."""
         return tuple(vip for vip in self.vips if vip in self.place.near)
@@ -94,14 +100,16 @@ def _observe(plan: Plan, ground: Ground, edges: Edges, started: float) -> Observ
     node_addresses = tuple(address for node in nodes for address in node.addresses)
     with ExitStack() as stack:
         wire = _listen(stack, ground, edges)
-        solicitor = stack.enter_context(edges.solicit(ground.place.vantage.interface or "")) if wire else None
+        near = wire is not None and bool(ground.near)
+        solicitor = stack.enter_context(edges.solicit(ground.place.vantage.interface or "")) if near else None
         edges.say(f"Asking who has {_some(ground.vips)}, and knocking.")
         with ThreadPoolExecutor(3, thread_name_prefix="diagnose") as pool:
             if wire is not None:
-                wire.watch((*ground.vips, *node_addresses))
+                # Not only the VIPs: an answer that nobody translated back comes from a node or a Pod.
+                wire.watch((*ground.vips, *node_addresses), besides=ground.backends)
             knocked = pool.submit(edges.knock, rounds(plan, ground))
             sanity = pool.submit(ask_nodes, wire, node_addresses)
-            if wire is not None and solicitor is not None and ground.near:
+            if wire is not None and solicitor is not None:
                 ask_all(wire, solicitor, ground.near, sanity, edges.pause)
             exchanges, node_replies = knocked.result(), sanity.result()
         _read_claims(ground, edges)
@@ -121,9 +129,12 @@ def _observe(plan: Plan, ground: Ground, edges: Edges, started: float) -> Observ
 
 
 def _listen(stack: ExitStack, ground: Ground, edges: Edges) -> Wire | None:
-    """Open the wire; None without an interface, a right to, or an address that could be asked for on it."""
+    """Open the wire; None without an interface, a right to, or an address that traffic goes to.
+
+    Behind a router too: nobody could answer there, but by which way answers to traffic come can be seen.
+    """
     vantage = ground.place.vantage
-    if not vantage.raw_socket or vantage.interface is None or vantage.on_link is False or not ground.vips:
+    if not vantage.raw_socket or vantage.interface is None or not ground.vips:
         return None
     return stack.enter_context(edges.open_wire(vantage.interface))
 

@@ -46,7 +46,8 @@ class Exchange:
     `seen` is the client address that the Pod saw. `sent_mac` is where our first frame went, `reply_mac` who sent the
     first frame back (the SYN-ACK or the datagram); both None without a raw socket. `payload_bytes`: TCP or UDP payload
     sent. `icmp` is (type, code) of a refusal. `unsent`: our own kernel refused to send (no route, a local
-    firewall, longer than the link's MTU), so the network was not asked.
+    firewall, longer than the link's MTU), so the network was not asked. `strays`: address and port of everybody else
+    who sent packets to our end of this exchange; None where frames were not read.
     """
 
     at: float
@@ -66,6 +67,7 @@ class Exchange:
     icmp: tuple[int, int] | None = None
     unsent: bool = False
     detail: str = ""
+    strays: tuple[tuple[Ip, int], ...] | None = None
 
     @property
     def flow(self) -> Flow:

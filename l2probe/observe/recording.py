@@ -131,6 +131,13 @@ class Recording:
                     self._traffic.append(heard)
             return tuple(self._traffic)
 
+    def inside(self, wanted: Callable[[Frame], bool]) -> tuple[Packet, ...]:
+        """Return those TCP segments inside connections that are wanted; raises WireError when listening ended."""
+        with self._changed:
+            self._current()
+            heard = [self._dissect(frame) for frame in self._bulk.frames if wanted(frame)]
+        return tuple(item for item in heard if isinstance(item, Packet))
+
     def frames(self) -> tuple[Frame, ...]:
         """Return the frames that are kept."""
         with self._changed:

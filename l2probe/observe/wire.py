@@ -32,8 +32,8 @@ from scapy.utils import RawPcapWriter
 
 from l2probe.errors import WireError
 from l2probe.model import Exchange, Ip, Mac, NeighbourReply, Protocol
-from l2probe.observe import frames, netlink, quoting
-from l2probe.observe.bpf import ICMP_UNREACHABLE
+from l2probe.observe import frames, netlink, quoting, straying
+from l2probe.observe.bpf import ICMP_UNREACHABLE, MAX_WATCHED
 from l2probe.observe.capture import Capture, Frame
 from l2probe.observe.frames import Heard, IcmpMessage, Packet, Question, Told
 from l2probe.observe.questions import ANY_V4, ANY_V6, neighbour_solicitation, source_for, who_has
@@ -86,10 +86,16 @@ class Wire:
         self._recording.close()
         self._capture.close()
 
-    def watch(self, addresses: Collection[Ip]) -> None:
-        """Keep the IP packets to and from these addresses from now on; what is asked for is watched anyway."""
-        if not self._watched.issuperset(addresses):
-            self._watched.update(addresses)
+    def watch(self, addresses: Collection[Ip], besides: Sequence[Ip] = ()) -> None:
+        """Keep the IP packets to and from these addresses from now on; what is asked for is watched anyway.
+
+        Of those `besides` as many as the kernel's filter has room for: with more it would let all traffic through.
+        """
+        wanted = self._watched.union(addresses)
+        more = [address for address in dict.fromkeys(besides) if address not in wanted]
+        wanted.update(more[: max(0, MAX_WATCHED - len(wanted))])
+        if wanted != self._watched:
+            self._watched = wanted
             self._capture.watch(frozenset(self._watched))
 
     def ask(
@@ -136,9 +142,12 @@ class Wire:
         return frames.replies(self._recording.told(), frozenset(addresses))
 
     def annotate(self, exchanges: Sequence[Exchange]) -> tuple[Exchange, ...]:
-        """Return the exchanges with what their frames showed: MACs both ways, and who refused."""
+        """Return the exchanges with what their frames showed: MACs both ways, who refused, and who else sent."""
         heard = self._recording.traffic()
-        return frames.annotate(exchanges, _only(heard, Packet), _only(heard, IcmpMessage))
+        packets, peers = _only(heard, Packet), straying.expected(exchanges)
+        inside = self._recording.inside(lambda frame: straying.is_unexpected(frame, peers))
+        seen = frames.annotate(exchanges, packets, _only(heard, IcmpMessage))
+        return straying.note(seen, (*packets, *inside))
 
     def refusals(self, addresses: Collection[Ip]) -> tuple[frames.Refusal, ...]:
         """Return every RST and ICMP error so far about flows to these addresses, by time."""

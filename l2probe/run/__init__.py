@@ -112,6 +112,11 @@ def _stage(
     node_replies: tuple[NeighbourReply, ...] | None,
 ) -> Stage:
     mapped = edges.map_nodes(node_replies, node_replies, ground.nodes) if node_replies else node_replies
+    if wire is not None:
+        # Not only the VIPs: an answer that nobody translated back comes from a node or a Pod.
+        vips = tuple(vip for service in live.snapshot().services for vip in service.vips)
+        pods = tuple(address for pod in live.snapshot().pods for address in pod.addresses)
+        wire.watch((*vips, *ground.node_addresses), besides=pods)
     return Stage(
         edges=edges,
         plan=plan,
@@ -120,6 +125,7 @@ def _stage(
         traffic=edges.traffic(plan.workload),
         # Behind a router nobody on this segment could answer: silence would say nothing.
         wire=None if ground.vantage.on_link is False else wire,
+        frames=wire,
         node_replies=mapped,
     )
 

@@ -101,6 +101,10 @@ class Api(Protocol):
 class Wire(Protocol):
     """One Ethernet interface, listened to from the moment it was opened."""
 
+    def watch(self, addresses: Collection[Ip], besides: Sequence[Ip] = ()) -> None:
+        """Keep the packets to and from these addresses, and of those `besides` as many as there is room for."""
+        ...
+
     def ask(
         self,
         addresses: Sequence[Ip],

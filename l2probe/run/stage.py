@@ -23,7 +23,11 @@ EXTRA_POD_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """What trials work with. `wire` None: no raw socket here. `node_replies` map MACs to nodes."""
+    """What trials work with. `node_replies` map MACs to nodes.
+
+    `wire` is where addresses are asked for, None where nobody could answer; `frames` is where traffic is seen all the
+    same. Both are None without a raw socket.
+    """
 
     edges: Edges
     plan: Plan
@@ -31,6 +35,7 @@ class Stage:
     live: Live
     traffic: Traffic
     wire: Wire | None
+    frames: Wire | None
     node_replies: tuple[NeighbourReply, ...] | None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -62,7 +67,7 @@ class Stage:
     def annotated(self, exchanges: Sequence[Exchange]) -> tuple[Exchange, ...]:
         """Return the exchanges with what their frames showed, and with the node of a Pod that does not say its own."""
         nodes = {pod.name: pod.node for pod in self.live.snapshot().pods}
-        seen = self.wire.annotate(exchanges) if self.wire else exchanges
+        seen = self.frames.annotate(exchanges) if self.frames else exchanges
         return tuple(replace(one, node=one.node or nodes.get(one.pod or "")) for one in seen)
 
     def ready_pods(self) -> tuple[Pod, ...]:

@@ -170,7 +170,7 @@ class FakeWire:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def watch(self, addresses: Collection[Ip]) -> None:
+    def watch(self, addresses: Collection[Ip], besides: Sequence[Ip] = ()) -> None:
         """Listen."""
 
     def ask(

@@ -127,14 +127,17 @@ def test_on_a_cluster_node_nothing_is_sent() -> None:
 
 
 def test_behind_a_router_traffic_is_tried_and_nobody_asked() -> None:
-    """Questions would reach nobody; connects still tell."""
+    """Questions would reach nobody; connects still tell, and their frames by which way answers come."""
     away = replace(vantage(), on_link=False, gateway=Ip("198.51.100.1"))
-
     world = World(place=away, places=dict.fromkeys((*API.vips, *WEB.vips), away))
 
-    assert "V02" in codes(world)
-    assert world.opened == []
+    evidence = diagnose(ALL, world.edges())
+
+    assert "V02" in {found.code for found in judge(evidence)}
+    assert all(trial.replies is None for trial in evidence.trials)
+    assert not {reply.ip for reply in world.frames} & {*API.vips, *WEB.vips}
     assert world.knocked
+    assert all(one.sent_mac for trial in evidence.trials for one in trial.exchanges or ())
 
 
 def test_an_address_without_route_is_an_obstacle_and_not_knocked_at() -> None:

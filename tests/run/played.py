@@ -379,6 +379,9 @@ class FakeWire:
     def __init__(self, world: World) -> None:
         self.world = world
 
+    def watch(self, addresses: Collection[Ip], besides: Sequence[Ip] = ()) -> None:
+        """Listen."""
+
     def ask(
         self,
         addresses: Sequence[Ip],

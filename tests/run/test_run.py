@@ -388,10 +388,11 @@ def test_without_a_raw_socket_traffic_still_tells() -> None:
 
 
 def test_behind_a_router_silence_is_not_recorded() -> None:
-    """Nobody on our segment could answer for an address behind a router."""
+    """Nobody on our segment could answer for an address behind a router; where our frames went is seen all the same."""
     ran = run(only(Question(name="source")), World(on_link=False).edges())
 
     assert all(trial.replies is None for trial in ran.evidence.trials)
+    assert all(one.sent_mac for trial in ran.evidence.trials for one in trial.exchanges or ())
 
 
 def test_a_pod_is_started_on_an_announcer_that_has_none() -> None:
