@@ -110,8 +110,18 @@ CODES = {
         title="Full-size packets are lost",
         links=(cilium(32601), cilium(39690), cilium(34380)),
     ),
+    "D07": Code(
+        slug="reply-not-translated",
+        title="An answer came from an address other than the VIP",
+        links=(cilium(26407), cilium(32437)),
+    ),
     "D08": Code(
         slug="reply-from-other-nic", title="Answers leave through another NIC", links=(cilium(40521), cilium(31640))
+    ),
+    "D09": Code(
+        slug="asymmetric-path",
+        title="Questions pass a router, answers do not",
+        links=(metallb(297), metallb(319), cilium(33609)),
     ),
     "D10": Code(slug="wrong-answer", title="Something else answered", links=(metallb(306),)),
     "D11": Code(slug="refused-by-application", title="Nothing listens on the target port"),
@@ -136,6 +146,22 @@ CODES = {
         slug="source-is-gateway",
         title="The Pod sees an address that is no node's",
         links=(DSR_DOCS, KUBERNETES_SOURCE_DOCS),
+    ),
+    "F01": Code(slug="announcer-flaps", title="The announcer changes again and again", links=(L2_DOCS, cilium(26586))),
+    "F02": Code(
+        slug="no-gratuitous-arp",
+        title="A takeover is not announced",
+        links=(cilium(39933), metallb(2910), kube_vip(382)),
+    ),
+    "F03": Code(
+        slug="slow-failover",
+        title="A takeover lasts longer than the settings allow",
+        links=(L2_DOCS, metallb(524), metallb(1147)),
+    ),
+    "F04": Code(
+        slug="gratuitous-arp-ignored",
+        title="This host ignored the new announcer's announcement",
+        links=(cilium(39933), metallb(2910)),
     ),
     "V01": Code(slug="on-a-cluster-node", title="This host is a cluster node", links=(cilium(27521),)),
     "V02": Code(slug="behind-a-router", title="The address is reached through a router", links=(metallb(433),)),

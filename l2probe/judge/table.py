@@ -23,8 +23,11 @@ from l2probe.judge.delivery import (
 )
 from l2probe.judge.existing import dsr_unseen, existing_blackhole
 from l2probe.judge.finding import Rule
+from l2probe.judge.flapping import announcer_flaps
 from l2probe.judge.ownership import duplicate_announcers, foreign_owner, holder_gone, holder_mismatch, several_nics
+from l2probe.judge.paths import asymmetric_path, reply_not_translated
 from l2probe.judge.source import dsr_not_effective, source_is_gateway, source_lost
+from l2probe.judge.stability import gratuitous_arp_ignored, no_gratuitous_arp, slow_failover
 from l2probe.judge.unannounced import unannounced_without_backend
 from l2probe.judge.vantage import (
     announcer_unmapped,
@@ -66,10 +69,16 @@ WIRE_RULES: tuple[Rule, ...] = (
     several_nics,
     announcer_unmapped,
     answerer_unmapped,
+    announcer_flaps,
+    no_gratuitous_arp,
+    gratuitous_arp_ignored,
+    slow_failover,
     no_ready_backend,
     wrong_answer,
     refused_by_application,
     lost_traffic,
+    reply_not_translated,
+    asymmetric_path,
     reply_from_other_nic,
     dsr_not_effective,
     dsr_unseen,
@@ -83,7 +92,8 @@ WIRE_RULES: tuple[Rule, ...] = (
 RANK: tuple[str, ...] = (
     *("V01", "V02", "V04", "A04", "A03", "A02", "A01", "B04", "B01", "B02", "B13"),
     *("C05", "B06", "B07", "B14", "B11", "B12"),
-    *("C03", "C06", "C01", "C04", "V06", "D02", "D03", "D11", "D06", "D05", "D04", "D12", "D10", "E03"),
+    *("C03", "C06", "C01", "C04", "V06", "F01", "F02", "F04", "F03"),
+    *("D02", "D07", "D09", "D03", "D11", "D06", "D05", "D04", "D12", "D10", "E03"),
     *("D01", "E02", "E04", "E01", "E05", "C02", "D08", "V03", "V05"),
 )
 """Every code that a rule can raise."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from l2probe.model import Claim, Exchange, Ip, Outcome
+from l2probe.model import Claim, Exchange, Ip, NeighbourReply, Outcome
 from l2probe.observe.traffic import Request
 from l2probe.run.stage import Stage
 
@@ -22,6 +22,8 @@ SETTLED_SECONDS = 8.0
 ASK_SECONDS = 1.0
 """How often the wire is asked while knocking. The replies also teach a kernel that ignored the gratuitous ARP: Linux
 keeps a new entry for a second whatever it hears (net.ipv4.neigh.*.locktime), and would knock at the old node on."""
+ANNOUNCE_SECONDS = 1.2
+"""How long after its first answer a new holder may take to announce itself: all of them do it before, or at once."""
 REJECTIONS_AFTER = 2
 """Rejections after a renewal that show that the holder was alive, had its chance, and still rejects."""
 REFUSED = frozenset({Outcome.REFUSED_ICMP, Outcome.REFUSED_RST})
@@ -59,8 +61,27 @@ def knock_until_decided(
     attempts = stage.traffic.knock(requests, seconds=KNOCK_SECONDS, stop=stop)
     edges.check()
     if stage.wire is not None:
+        _hear_out(stage, name, vips, change)
         stage.wire.ask(vips, times=3, gap=0.1, linger=0.25)
     return current(attempts, pod), had_its_chance(attempts, stage.claims(name), change, now=edges.now())
+
+
+def _hear_out(stage: Stage, name: str, vips: Sequence[Ip], change: Change) -> None:
+    """Give a new holder that answers the time to announce itself unasked; costs nothing where it has done so."""
+    edges = stage.edges
+    while wait := unannounced(stage.heard(vips, change.at) or (), stage.claims(name) or (), change, now=edges.now()):
+        edges.check()
+        edges.pause(min(wait, 0.1))
+
+
+def unannounced(replies: Sequence[NeighbourReply], claims: Sequence[Claim], change: Change, *, now: float) -> float:
+    """Return for how many seconds more a new holder may still announce an address for which it answers already."""
+    if not claims or not handed_over(claims, change.at):
+        return 0.0
+    frames = [reply for reply in replies if reply.node is not None and reply.node == claims[-1].holder]
+    told = {reply.ip for reply in frames if not reply.solicited}
+    answers = [reply.at for reply in frames if reply.ip not in told]
+    return max(0.0, min(answers) + ANNOUNCE_SECONDS - now) if answers else 0.0
 
 
 def current(attempts: Sequence[Exchange], pod: str) -> tuple[Exchange, ...]:

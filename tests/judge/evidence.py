@@ -131,6 +131,11 @@ def reply(ip: Ip, owner: Mac, at: float, asked: str | None = None, *, solicited:
     )
 
 
+def gratuitous(ip: Ip, owner: NodeName, at: float) -> NeighbourReply:
+    """Return what a new announcer tells everybody unasked: a gratuitous ARP or unsolicited advertisement."""
+    return replace(reply(ip, mac(owner), at, solicited=False), asked=None)
+
+
 def replies(vips: Iterable[Ip], owner: NodeName, at: float, times: int = 3) -> tuple[NeighbourReply, ...]:
     """Answers to several questions for each VIP."""
     return tuple(reply(vip, mac(owner), at + 0.1 * number) for number in range(times) for vip in vips)
@@ -266,6 +271,7 @@ def local_trials(flows: tuple[Flow, ...], fate: Outcome) -> tuple[Trial, ...]:
     name, policy = "smoke-local", TrafficPolicy.LOCAL
     moved = fate is Outcome.ANSWERED
     last = one if moved else two
+    announced = tuple(gratuitous(vip, one, T0 + 2) for vip in vips if moved)
     first = Trial(
         name=name,
         service=service(name, vips, policy, NODES),
@@ -286,7 +292,7 @@ def local_trials(flows: tuple[Flow, ...], fate: Outcome) -> tuple[Trial, ...]:
             target=backend(one),
             announcer=two,
             claims=(claim(name, two, T0), claim(name, last, T0 + 2), claim(name, last, T0 + 4)),
-            replies=(*replies(vips, two, T0 + 1), *replies(vips, last, T0 + 10)),
+            replies=(*replies(vips, two, T0 + 1), *announced, *replies(vips, last, T0 + 10)),
             exchanges=knocks(vips, flows, T0 + 2.1, fate, last, one),
             started=T0 + 1,
             observed_seconds=9.4,

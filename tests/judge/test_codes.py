@@ -31,6 +31,8 @@ from l2probe.model import (
     Verdict,
 )
 from tests.judge import test_faults as faults
+from tests.judge import test_paths as paths
+from tests.judge import test_stability as stability
 from tests.judge.evidence import (
     NODES,
     PROFILES,
@@ -247,6 +249,8 @@ RAISED: dict[str, tuple[Callable[[], Evidence], Verdict]] = {
     "D04": (lambda: each_exchange(healthy(), across_nodes), Verdict.FAIL),
     "D05": (lambda: each_exchange(healthy(), udp_across), Verdict.FAIL),
     "D06": (faults.mtu, Verdict.FAIL),
+    "D07": (paths.untranslated, Verdict.FAIL),
+    "D09": (paths.firewalled, Verdict.FAIL),
     "D08": (other_nic, Verdict.WARN),
     "D10": (faults.foreign_owner, Verdict.FAIL),
     "D11": (lambda: each_exchange(healthy(), lambda _, one: lost(one, Outcome.REFUSED_RST)), Verdict.FAIL),
@@ -256,6 +260,10 @@ RAISED: dict[str, tuple[Callable[[], Evidence], Verdict]] = {
     "E03": (faults.dsr_not_effective, Verdict.FAIL),
     "E04": (lambda: healthy(datapath=Datapath.HYBRID), Verdict.WARN),
     "E05": (lambda: each_exchange(healthy(datapath=Datapath.SNAT), kube_proxy), Verdict.WARN),
+    "F01": (lambda: stability.flapping(*stability.OFTEN), Verdict.FAIL),
+    "F02": (stability.unannounced, Verdict.FAIL),
+    "F03": (stability.late, Verdict.FAIL),
+    "F04": (stability.kept, Verdict.FAIL),
     "V01": (lambda: replace(with_vantage(healthy(), cluster_node=NODES[0]), trials=()), Verdict.UNKNOWN),
     "V02": (lambda: with_vantage(healthy(), on_link=False, gateway=Ip("192.0.2.1")), Verdict.UNKNOWN),
     "V03": (lambda: with_vantage(healthy(), raw_socket=False), Verdict.UNKNOWN),

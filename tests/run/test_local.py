@@ -6,8 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from l2probe.model import Claim, Exchange, Ip, NodeName, Outcome, Protocol
-from l2probe.run.local import Change, current, decided, had_its_chance, renewal_after, served, stayed
+from l2probe.model import Claim, Exchange, Ip, Mac, NeighbourReply, NodeName, Outcome, Protocol
+from l2probe.run.local import (
+    ANNOUNCE_SECONDS,
+    Change,
+    current,
+    decided,
+    had_its_chance,
+    renewal_after,
+    served,
+    stayed,
+    unannounced,
+)
 
 CHANGED = 100.0
 ONE, TWO = (Change(pod="echo-2", flows=flows, at=CHANGED) for flows in (1, 2))
@@ -156,3 +166,37 @@ def test_had_its_chance(
 ) -> None:
     """A verdict about policy Local rests on a cluster that could have reacted."""
     assert had_its_chance(attempts, lease(*history), ONE, now=103.0) is expected
+
+
+def frame(at: float, node: str, vip: Ip = VIP4, *, solicited: bool = True) -> NeighbourReply:
+    """Return a frame in which a node tells that it has a VIP."""
+    return NeighbourReply(
+        at=at, ip=vip, mac=Mac("02:00:00:00:00:0b"), op="reply", solicited=solicited, node=NodeName(node)
+    )
+
+
+MOVED = lease((99.0, "a"), (101.0, None), (101.5, "b"))
+
+
+@pytest.mark.parametrize(
+    ("heard", "history", "seconds"),
+    [
+        pytest.param([frame(102.0, "b")], MOVED, ANNOUNCE_SECONDS, id="answers, said nothing yet"),
+        pytest.param([frame(102.0, "b"), frame(101.6, "b", solicited=False)], MOVED, 0.0, id="announced itself"),
+        pytest.param(
+            [frame(102.0, "b"), frame(101.6, "b", VIP6, solicited=False)],
+            MOVED,
+            ANNOUNCE_SECONDS,
+            id="announced another address",
+        ),
+        pytest.param([frame(99.5, "a")], MOVED, 0.0, id="only the old one was heard"),
+        pytest.param([frame(102.0, "b")], lease((99.0, "a"), (101.0, "a")), 0.0, id="no takeover"),
+        pytest.param([frame(102.0, "b")], (), 0.0, id="claims not read"),
+        pytest.param([frame(100.5, "b")], MOVED, 0.0, id="its time is over"),
+    ],
+)
+def test_a_new_holder_has_a_moment_to_announce_itself(
+    heard: list[NeighbourReply], history: tuple[Claim, ...], seconds: float
+) -> None:
+    """Only a holder that answers and has said nothing unasked is waited for, and not for long."""
+    assert unannounced(heard, history, ONE, now=102.0) == pytest.approx(seconds)
