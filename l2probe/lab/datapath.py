@@ -20,6 +20,9 @@ _PROTOCOLS = {"TCP": "tcp", "UDP": "udp"}
 _SEED = "0x6c327072"
 _MASQUERADE = "0x4000"
 """kube-proxy's mark on what must be masqueraded (--iptables-masquerade-bit 14)."""
+_CHAINS = ("frontends", "masqueraded", "refused", "handed", "astray")
+_HANDED = "0x0832"
+"""The mark of packets that another node handed over."""
 
 
 def skeleton(site: Site) -> str:
@@ -86,8 +89,10 @@ def _routed(version: int, addresses: tuple[str, str], subnet: str, pods: str) ->
     return f"""\
 table {family} lb {{
   set owned {{ type ipv{version}_addr; }}
+  chain handed {{ type filter hook prerouting priority dstnat - 5; policy accept; }}
   chain frontends {{ type nat hook prerouting priority dstnat; policy accept; }}
   chain refused {{ type filter hook prerouting priority dstnat + 3; policy accept; }}
+  chain astray {{ type filter hook postrouting priority srcnat + 5; policy accept; }}
   chain unserved {{
     type filter hook prerouting priority dstnat + 5; policy accept;
     ct status dnat accept
@@ -108,19 +113,33 @@ def render(site: Site, frontends: Sequence[Frontend]) -> str:
     """Return the transaction that replaces all of the node's frontends by these."""
     served = [frontend for frontend in frontends if frontend.protocol in _PROTOCOLS]
     peers = ", ".join(peer.mac for peer in NODES if peer != site)
+    mark = "" if all(frontend.reversing for frontend in served) else f"meta mark set {_HANDED} "
     lines = [
         "flush chain netdev lb frontends",
-        "flush chain ip lb frontends",
-        "flush chain ip6 lb frontends",
-        "flush chain ip lb masqueraded",
-        "flush chain ip6 lb masqueraded",
-        "flush chain ip lb refused",
-        "flush chain ip6 lb refused",
+        *(f"flush chain {family} lb {chain}" for chain in _CHAINS for family in ("ip", "ip6")),
         # A peer has chosen this node already: no second choice, no loop.
-        f"add rule netdev lb frontends ether saddr {{ {peers} }} accept",
+        f"add rule netdev lb frontends ether saddr {{ {peers} }} {mark}accept",
         *(rule for frontend in served for rule in _rules(site, frontend)),
+        *(rule for frontend in served if not frontend.reversing for rule in _gone_astray(site, frontend)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _gone_astray(site: Site, frontend: Frontend) -> list[str]:
+    """Return the rules by which answers to what a peer handed over keep the node's own address, but for the SYN-ACK.
+
+    As Cilium with DSR and iptables masquerading does (cilium/cilium#26407).
+    """
+    local = [target for target in frontend.targets if _node(target) == site.name]
+    if frontend.protocol != "TCP" or not local:
+        return []
+    family, own = _family_of(frontend), site.v6 if ":" in frontend.vip else site.v4
+    answer = f"{family} saddr {_ip(frontend.vip)} tcp sport {int(frontend.port)} tcp flags & (syn | rst) == 0x0"
+    changed = f"tcp sport set {int(local[0].port)} {family} saddr set {own}"
+    return [
+        f"add rule {family} lb handed {_match(frontend)} meta mark {_HANDED} ct mark set {_HANDED}",
+        f"add rule {family} lb astray ct mark {_HANDED} ct direction reply {answer} {changed}",
+    ]
 
 
 def render_dropped(addresses: Iterable[str]) -> str:

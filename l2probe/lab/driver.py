@@ -63,6 +63,8 @@ class Frontend:
 
     `targets` are all usable backends of the VIP's family; with `local_only` a node uses only those on itself
     (externalTrafficPolicy: Local). `source_ranges`: empty means everyone. `masquerade`: every backend sees the node.
+    `reversing` False: what follows the SYN-ACK of a backend that got its question from another node leaves with its
+    node's address and the target port.
     """
 
     vip: str
@@ -74,6 +76,7 @@ class Frontend:
     local_only: bool = False
     source_ranges: tuple[str, ...] = ()
     masquerade: bool = False
+    reversing: bool = True
 
 
 class Severed(StrEnum):
@@ -208,6 +211,18 @@ class SwitchDriver(Protocol):
         ...
 
 
+class ClientDriver(Protocol):
+    """The client as a machine: its neighbour table and its way to the pool."""
+
+    def keep_neighbours(self, *, keep: bool) -> None:
+        """Make its kernel keep an ARP entry against every other MAC, for ten minutes; False: for a second, as usual."""
+        ...
+
+    async def detour(self, *, detour: bool) -> None:
+        """Send what goes to the pool's addresses through a stateful firewall on the same segment."""
+        ...
+
+
 class PathDriver(Protocol):
     """The devices between the machines."""
 
@@ -222,3 +237,4 @@ class World(Protocol):
     nodes: tuple[NodeDriver, ...]
     switch: SwitchDriver
     path: PathDriver
+    client_host: ClientDriver

@@ -318,6 +318,41 @@ _ROWS = (
         profile=QUIET,
         verdict="unknown",
     ),
+    Fault(
+        name="reply-not-translated",
+        raises="D07",
+        about="after the SYN-ACK a backend behind another node answers from its node's address and target port",
+        shown_by=BOTH,
+    ),
+    Fault(
+        name="asymmetric-path",
+        raises="D09",
+        about="the client reaches the pool through a stateful firewall on its segment, nodes answer it directly",
+    ),
+    Fault(
+        name="announcer-flaps",
+        raises="F01",
+        about="every holder lets go of its leases again and again, and another node takes them",
+        shown_by=BOTH,
+    ),
+    Fault(
+        name="no-gratuitous-arp",
+        raises="F02",
+        about="a node that takes an address over tells nobody unasked",
+        profile=QUIET,
+    ),
+    Fault(
+        name="slow-failover",
+        raises="F03",
+        about="a lease that was let go is taken late, far beyond what its settings allow",
+        profile="cilium-1.20.2-dsr+quick",
+    ),
+    Fault(
+        name="gratuitous-arp-ignored",
+        raises="F04",
+        about="the client's kernel keeps an ARP entry for ten minutes whatever it hears (neighbour locktime)",
+        profile=QUIET,
+    ),
     *_BESIDE_KUBE_PROXY,
 )
 

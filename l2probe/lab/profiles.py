@@ -41,13 +41,25 @@ _FORWARDING = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Timers:
+    """The election's durations in seconds; the defaults are Cilium's.
+
+    l2-announcements-lease-duration, -renew-deadline and -retry-period of cilium-config.
+    """
+
+    lease: int = 15
+    renew: float = 5.0
+    retry: float = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """A cluster to play.
 
     `mode` and `pool_versions` (API versions of the address pool, the first is the stored one) are Cilium's.
     `follows_local`: with externalTrafficPolicy Local only nodes with a backend announce (Cilium 1.20.2 and later).
     `families`: IP versions that the cluster has and announces. `one_lease`: one for all Services (kube-vip without
-    svc_election). `seed` decides which node wins a free lease.
+    svc_election). `seed` decides which node wins a free lease. `timers`: how its elections are set.
     """
 
     name: str
@@ -61,6 +73,7 @@ class Profile:
     families: tuple[int, ...] = (4, 6)
     pool_versions: tuple[str, ...] = ("v2", "v2alpha1")
     seed: str = "l2probe"
+    timers: Timers = Timers()
 
     def forwarding(self, protocol: str) -> Forwarding:
         """Return how "TCP" or "UDP" reaches its backends."""
@@ -138,6 +151,14 @@ _BESIDE_KUBE_PROXY = (
 )
 
 
+_QUICK = replace(
+    _ROWS[3],
+    name=f"{_ROWS[3].name}+quick",
+    about=f"{_ROWS[3].about}; leases last 3 s, the renew deadline is 1 s",
+    timers=Timers(lease=3, renew=1.0, retry=0.5),
+)
+
+
 def _dropping(profile: Profile) -> Profile:
     about = f"{profile.about}; service-no-backend-response is drop"
     return replace(profile, name=f"{profile.name}+drop", about=about, no_backend=NoBackend.DROP)
@@ -145,6 +166,6 @@ def _dropping(profile: Profile) -> Profile:
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {profile.name: profile for row in _ROWS for profile in (row, _dropping(row))}
-    | {row.name: row for row in _BESIDE_KUBE_PROXY},
+    | {row.name: row for row in (_QUICK, *_BESIDE_KUBE_PROXY)},
 )
-"""Every profile by its name; of Cilium's, `NAME+drop` drops where NAME rejects."""
+"""Every profile by its name; of Cilium's, `NAME+drop` drops where NAME rejects, `NAME+quick` elects quickly."""

@@ -22,6 +22,7 @@ _INFO_KIND, _INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
 _BR_FORWARD_DELAY, _BR_STP_STATE, _BR_MCAST_SNOOPING = 1, 5, 23
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS, _IFA_F_NODAD = 1, 2, 8, 0x02
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
+_RTM_SETNEIGHTBL, _NDTA_NAME, _NDTA_PARMS, _NDTPA_IFINDEX, _NDTPA_LOCKTIME = 67, 1, 6, 1, 15
 _RT_TABLE_MAIN, _RTPROT_STATIC, _RTN_UNICAST, _RTNH_F_ONLINK = 254, 4, 1, 4
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 _IFF_UP = 0x1
@@ -170,9 +171,19 @@ def route(cidr: str, index: int, *, via: str | None = None) -> Request:
     return Request(_RTM_NEWROUTE, _NEW, _route(cidr, index, via), f"add route {cidr}")
 
 
-def remove_route(cidr: str, index: int) -> Request:
-    """Take a direct route away."""
-    return Request(_RTM_DELROUTE, 0, _route(cidr, index, None), f"remove route {cidr}")
+def remove_route(cidr: str, index: int, *, via: str | None = None) -> Request:
+    """Take a route away."""
+    return Request(_RTM_DELROUTE, 0, _route(cidr, index, via), f"remove route {cidr}")
+
+
+def neighbour_lock(index: int, seconds: int) -> Request:
+    """Let an interface keep an ARP entry against other MACs for so long after each change (locktime).
+
+    By netlink, because a user namespace does not see net.ipv4.neigh.
+    """
+    lock = _number(_NDTPA_IFINDEX, index) + _attribute(_NDTPA_LOCKTIME, struct.pack("=Q", seconds * 1000))
+    payload = struct.pack("=Bxxx", socket.AF_INET) + _text(_NDTA_NAME, "arp_cache") + _attribute(_NDTA_PARMS, lock)
+    return Request(_RTM_SETNEIGHTBL, 0, payload, f"set locktime of link {index}")
 
 
 def _route(cidr: str, index: int, via: str | None) -> bytes:

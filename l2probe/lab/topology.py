@@ -119,6 +119,17 @@ FOREIGN = Machine(
     port="p-foreign",
     port_index=21,
 )
+FIREWALL = Machine(
+    name="firewall",
+    mac="02:00:00:00:00:fd",
+    v4="198.51.100.253",
+    v6="2001:db8:1::253",
+    port="p-firewall",
+    port_index=23,
+)
+"""Plugged in only by a fault: a router on the same segment, through which the client then reaches the pool."""
+POOL_ROUTES = ("198.51.100.32/27", "198.51.100.64/28", "2001:db8:1::40/122")
+"""Ranges that together hold the pool, and no machine."""
 MACHINES: tuple[Machine, ...] = (*NODES, CLIENT, FOREIGN)
 
 ROUTER = Machine(

@@ -15,7 +15,8 @@ from pathlib import Path
 from l2probe.errors import LabError
 from l2probe.lab import beyond, datapath, interpreter, kernel, links, mounts, path, switch
 from l2probe.lab.addresses import PYTHON, SPARE_ROOT
-from l2probe.lab.driver import NodeDriver, PathDriver, SwitchDriver
+from l2probe.lab.client import ClientHost
+from l2probe.lab.driver import ClientDriver, NodeDriver, PathDriver, SwitchDriver
 from l2probe.lab.netns import Namespace
 from l2probe.lab.node import Node
 from l2probe.lab.programs import Programs, nft_path
@@ -39,6 +40,7 @@ class World:
         self.switch: SwitchDriver = self._switch
         self._path = path.Path(segment.switch, machines[CLIENT.name], self.programs)
         self.path: PathDriver = self._path
+        self.client_host: ClientDriver = ClientHost(self.client, segment.switch, self.programs)
 
     async def start(self) -> None:
         """Answer, serve and start programs from now on; to be called once, on the loop that everything else uses."""

@@ -42,6 +42,7 @@ PROFILES = {
     "cilium-1.19-snat": Expected(source=all_flows("on-announcer-only"), local="rejected", findings={"D01", "E02"}),
     "cilium-1.19-hybrid": Expected(source=HYBRID, local="rejected", findings={"D01", "E04"}),
     "cilium-1.20.2-dsr": Expected(source=all_flows("always"), local="moved", findings=set()),
+    "cilium-1.20.2-dsr+quick": Expected(source=all_flows("always"), local="moved", findings=set()),
     "cilium-1.20.2-snat": Expected(source=all_flows("on-announcer-only"), local="moved", findings={"E02"}),
     "cilium-1.17-dsr": Expected(source=all_flows("always", V4), local="rejected", findings={"D01"}, flows=V4),
     # kube-proxy masquerades every connection of policy Cluster, even to a Pod on the announcer: E01, and E05 is why.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from l2probe.lab.controllers.election import RETRY_SECONDS, Seat, Step, held_spec, holder_of, step
+from l2probe.lab.controllers.election import Seat, Step, held_spec, holder_of, step
 from l2probe.lab.controllers.kinds import LEASE
 from l2probe.lab.controllers.knowledge import Place
 from l2probe.lab.controllers.objects import Key, Obj
@@ -16,6 +16,10 @@ from l2probe.lab.driver import NodeDriver
 
 DEAD_SECONDS = 600.0
 """For how long a dead agent has not renewed: far beyond any lease's duration."""
+LATE_SECONDS = 6.5
+"""How long an agent that is not prompt waits before it takes a lease that was let go."""
+RESTLESS_SECONDS = 0.3
+"""How long a restless agent holds a lease."""
 
 
 class Ballots(Protocol):
@@ -50,11 +54,14 @@ class Agent:
         self.alive = True
         self.announcing = True
         self.ghost = ""
+        self.prompt = True
+        self.restless = False
         self._plane = plane
         self._knowledge = knowledge
         self._changed = changed
         self._held: dict[Key, frozenset[Place]] = {}
         self._renewed: dict[Key, float] = {}
+        self._since: dict[Key, float] = {}
         self._turns: dict[Key, float] = {}
         self._queue = plane.queue(self._reconcile)
 
@@ -83,7 +90,7 @@ class Agent:
             self._turns[service] = taken.turn
         if taken.spec is not None:
             # Set before the write, so that an election goes on when the write is refused.
-            self._queue.add_after(service, RETRY_SECONDS)
+            self._queue.add_after(service, self._plane.profile.timers.retry)
             await self._write(service, taken.spec)
         self._hold(service, holds=taken.holds)
         self._plan(service, taken)
@@ -96,6 +103,9 @@ class Agent:
             observed=self._knowledge.observed(service),
             renewed=self._renewed.get(service),
             turn=self._turns.get(service),
+            until=self._since.get(service, float("inf")) + RESTLESS_SECONDS if self.restless else None,
+            late=0.0 if self.prompt else LATE_SECONDS,
+            timers=self._plane.profile.timers,
         )
         return step(self._knowledge.lease(service), seat, time.time())
 
@@ -110,8 +120,10 @@ class Agent:
             written = await client.replace(LEASE, {**lease, "spec": spec})
         if holder_of(written) == self.node.name:
             self._renewed[service] = asyncio.get_running_loop().time()
+            self._since.setdefault(service, self._renewed[service])
         else:
             self._renewed.pop(service, None)
+            self._since.pop(service, None)
         self._plane.leases.store(written)
 
     def _plan(self, service: Key, taken: Step) -> None:

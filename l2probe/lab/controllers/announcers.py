@@ -64,6 +64,7 @@ class Announcers:
             if behaviour.alive and not was.alive:
                 member.revive()
             member.alive, member.announcing, member.ghost = behaviour.alive, behaviour.announcing, behaviour.ghost
+            member.prompt, member.restless = behaviour.prompt, behaviour.restless
             member.node.heed(broadcast=behaviour.broadcast, multicast=behaviour.multicast)
         if (behaviour.alive, behaviour.announcing) != (was.alive, was.announcing):
             self.look()
@@ -102,7 +103,9 @@ class Announcers:
 
     def _announce(self, node: NodeDriver, places: frozenset[Place]) -> None:
         for device in () if self._crew.by_kernel else node.interfaces:
-            node.announce(_addresses(places, device), device=device, telling=self._crew.telling)
+            told = _addresses(places, device)
+            gratuitous = self._behaviour.gratuitous
+            node.announce(told, gratuitous=gratuitous, device=device, telling=self._crew.telling)
 
     async def _own(self, name: str) -> None:
         """Put on the node's NIC what is there instead of being announced."""
@@ -114,7 +117,7 @@ class Announcers:
             await node.own(wanted)
             self._owned[name] = wanted
         if self._crew.by_kernel:
-            node.tell(told, self._crew.telling)
+            node.tell(told if self._behaviour.gratuitous else frozenset(), self._crew.telling)
 
     async def _drop(self, name: str) -> None:
         wanted = _addresses(self._answers[name]) if self._behaviour.dropping else frozenset[str]()

@@ -18,7 +18,9 @@ class Behaviour:
     the profile's. `masquerade`: local backends too see the node's address. `broadcast`, `multicast`: who-has and
     neighbour solicitations that everybody hears are answered, as those to one machine always are. `stale`: addresses
     were left on a second node's NIC. `everyone`: every node has every Service's addresses on a NIC, and its kernel
-    answers.
+    answers. `gratuitous`: a new holder announces itself unasked. `restless`: holders let go of their leases again and
+    again. `prompt`: a free lease is taken at once. `reversing`: answers of a backend that got its question from another
+    node are translated back.
     """
 
     answering: bool = True
@@ -36,6 +38,10 @@ class Behaviour:
     multicast: bool = True
     stale: bool = False
     everyone: bool = False
+    gratuitous: bool = True
+    restless: bool = False
+    prompt: bool = True
+    reversing: bool = True
 
 
 HEALTHY = Behaviour()

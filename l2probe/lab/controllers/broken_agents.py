@@ -33,6 +33,10 @@ class _Change(TypedDict, total=False):
     masquerade: bool
     broadcast: bool
     multicast: bool
+    gratuitous: bool
+    restless: bool
+    prompt: bool
+    reversing: bool
 
 
 def _behaving(**change: Unpack[_Change]) -> Break:
@@ -90,5 +94,9 @@ AGENTS: Mapping[str, Break] = {
     "snat": _configured({"bpf-lb-mode": "snat"}, mode=Mode.SNAT),
     "hybrid": _configured({"bpf-lb-mode": "hybrid"}, mode=Mode.HYBRID),
     "masquerade-all": _behaving(masquerade=True),
+    "no-gratuitous-arp": _behaving(gratuitous=False),
+    "announcer-flaps": _behaving(restless=True),
+    "slow-failover": _behaving(prompt=False),
+    "reply-not-translated": _behaving(reversing=False),
 }
 """How each fault of behaviour is applied; `Patient.behave` with the healthy one mends them all."""

@@ -53,6 +53,14 @@ def _second_nics(*, shy: bool = False, only: bool = False) -> Break:
     return apply
 
 
+async def _keep(patient: Patient) -> None:
+    patient.world.client_host.keep_neighbours(keep=True)
+
+
+async def _detour(patient: Patient) -> None:
+    await patient.world.client_host.detour(detour=True)
+
+
 NETWORK: Mapping[str, Break] = {
     "mtu": _shrink,
     "loss": _lose,
@@ -64,14 +72,18 @@ NETWORK: Mapping[str, Break] = {
     "intercepted": _meddling(intercepting=True),
     "translated": _meddling(translating=True),
     "deaf-interface": _meddling(isolating=True),
+    "gratuitous-arp-ignored": _keep,
+    "asymmetric-path": _detour,
 }
 """How each fault of the network is applied; `mend` ends them all."""
 
 
 async def mend(patient: Patient) -> None:
-    """Let switch, devices and NICs do again what they should."""
+    """Let switch, devices, NICs and client do again what they should."""
     await patient.world.switch.limit_frames(None, None)
     await patient.world.switch.lose(None, 0)
+    patient.world.client_host.keep_neighbours(keep=False)
+    await patient.world.client_host.detour(detour=False)
     await patient.meddle(HARMLESS)
     for node in patient.world.nodes:
         await node.second_nic(present=False)

@@ -15,13 +15,16 @@ from l2probe.lab.driver import ONCE, NodeDriver, Telling, World
 class Member(Protocol):
     """One node's announcer. `alive` False: it does nothing any more; `announcing` False: announcing is switched off.
 
-    `ghost`: who is written into leases that the dead leave, itself when empty; nothing to those without leases.
+    `ghost`: who is written into leases that the dead leave, itself when empty. `prompt` False: it takes a lease that
+    was let go late. `restless`: it lets go of its leases again and again. Nothing of that to those without leases.
     """
 
     node: NodeDriver
     alive: bool
     announcing: bool
     ghost: str
+    prompt: bool
+    restless: bool
 
     @property
     def places(self) -> frozenset[Place]:

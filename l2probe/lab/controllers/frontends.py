@@ -68,6 +68,7 @@ def _of_service(service: Obj, slices: Sequence[Obj], profile: Profile, behaviour
                 local_only=spec.get("externalTrafficPolicy") == "Local",
                 source_ranges=tuple(spec.get("loadBalancerSourceRanges") or ()),
                 masquerade=behaviour.masquerade and spec.get("externalTrafficPolicy") != "Local",
+                reversing=behaviour.reversing,
             )
 
 

@@ -21,7 +21,7 @@ from l2probe.lab.controllers.kinds import pool as pool_kind
 from l2probe.lab.controllers.making import body
 from l2probe.lab.controllers.objects import Obj, micro_timestamp, timestamp
 from l2probe.lab.driver import NodeDriver
-from l2probe.lab.profiles import Mode, Profile
+from l2probe.lab.profiles import Mode, Profile, Timers
 from l2probe.lab.topology import PODS4, POOL4, POOL6
 
 SYSTEM = "kube-system"
@@ -130,6 +130,11 @@ def config(profile: Profile) -> dict[str, str]:
     }
     if profile.mode is not Mode.SNAT:
         data["bpf-lb-dsr-dispatch"] = "opt"
+    if profile.timers != Timers():
+        # The chart writes these three only when they are set.
+        data["l2-announcements-lease-duration"] = f"{profile.timers.lease}s"
+        data["l2-announcements-renew-deadline"] = f"{profile.timers.renew * 1000:.0f}ms"
+        data["l2-announcements-retry-period"] = f"{profile.timers.retry * 1000:.0f}ms"
     if version >= _NO_ENDPOINTS_ROUTABLE_SINCE:
         data["enable-no-service-endpoints-routable"] = "true"
     if version <= _EXTERNAL_IPS_UNTIL:

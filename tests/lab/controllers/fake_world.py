@@ -183,14 +183,31 @@ class FakePath:
         self.meddling = meddling
 
 
+class FakeClientHost:
+    """A client that records."""
+
+    def __init__(self) -> None:
+        self.keeps = False
+        self.detours = False
+
+    def keep_neighbours(self, *, keep: bool) -> None:
+        """See the driver."""
+        self.keeps = keep
+
+    async def detour(self, *, detour: bool) -> None:
+        """See the driver."""
+        self.detours = detour
+
+
 class FakeWorld:
-    """Three nodes, a switch, and what is between them."""
+    """Three nodes, a switch, a client, and what is between them."""
 
     def __init__(self, *, real: bool = False) -> None:
         self.asked = asyncio.Event()
         self.nodes = tuple(FakeNode(number, self.asked, real=real) for number in (1, 2, 3))
         self.switch = FakeSwitch()
         self.path = FakePath()
+        self.client_host = FakeClientHost()
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Return when `holds` does; it is looked at after each announcement."""

@@ -128,6 +128,6 @@ def test_close_ends_every_process_and_file() -> None:
 def test_the_default_is_a_profile() -> None:
     """The default and every `+drop` variant of Cilium's exist, and names are their own keys."""
     assert DEFAULT == "cilium-1.19-dsr"
-    assert len(CILIUM) == 12
+    assert len(CILIUM) == 13
     assert all(profile.name == name and profile.about for name, profile in PROFILES.items())
     assert all(PROFILES[f"{name}+drop"].no_backend is NoBackend.DROP for name in CILIUM if "+" not in name)

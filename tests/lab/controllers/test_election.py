@@ -6,6 +6,7 @@ from typing import Any
 
 from l2probe.lab.controllers.election import Seat, held_spec, lease_key, released_spec, step
 from l2probe.lab.controllers.objects import Key
+from l2probe.lab.profiles import Timers
 
 CLOCK = 1_800_000_000.25
 
@@ -103,3 +104,36 @@ def test_a_released_lease_is_free() -> None:
 
     assert taken.spec is not None
     assert taken.spec["leaseTransitions"] == 6
+
+
+def test_a_restless_holder_lets_go_and_stays_away_for_a_while() -> None:
+    """Past its time the holder releases what it holds, and leaves the free lease to others for a second."""
+    early = step(lease("node-1"), seat(renewed=99.9, until=100.2), CLOCK)
+    due = step(lease("node-1", transitions=2), seat(renewed=99.9, until=100.0), CLOCK)
+    away = step(lease("", transitions=2, duration=1), seat(now=100.5, turn=due.turn), CLOCK)
+
+    assert early.holds
+    assert early.again is not None
+    assert abs(early.again - 0.2) < 1e-6
+    assert (due.holds, due.spec) == (False, released_spec(lease("node-1", transitions=2), CLOCK))
+    assert due.turn == 101.0
+    assert (away.spec, away.again) == (None, 0.5)
+
+
+def test_a_late_candidate_waits_for_a_lease_that_somebody_had() -> None:
+    """A new lease is taken at once all the same."""
+    waiting = step(lease("", duration=1), seat(late=5.5), CLOCK)
+
+    assert (waiting.spec, waiting.again) == (None, 5.5)
+    assert step(None, seat(late=5.5), CLOCK).holds
+
+
+def test_the_timers_are_the_profiles() -> None:
+    """A cluster that is set to other durations writes them, renews and gives up by them."""
+    quick = Timers(lease=3, renew=1.0, retry=0.5)
+    taken = step(None, seat(timers=quick), CLOCK)
+
+    assert taken.spec is not None
+    assert (taken.spec["leaseDurationSeconds"], taken.again) == (3, 0.5)
+    assert step(lease("node-1"), seat(renewed=99.6, timers=quick), CLOCK).spec is None
+    assert step(lease("node-1"), seat(renewed=98.4, timers=quick), CLOCK).holds is False

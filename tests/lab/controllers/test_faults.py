@@ -34,6 +34,7 @@ def state(world: FakeWorld) -> tuple[object, ...]:
         {k: v for k, v in switch.losses.items() if v},
         switch.owned,
         world.path.meddling,
+        (world.client_host.keeps, world.client_host.detours),
     )
 
 
@@ -313,6 +314,53 @@ async def masquerade_all(lab: Lab) -> None:
     }
 
 
+async def no_gratuitous_arp(lab: Lab) -> None:
+    """See that who takes an address says so to nobody."""
+    addresses = await both(lab)
+    (announcer,) = lab.world.announcers(addresses[-1])
+    node = next(node for node in lab.world.nodes if node.name == announcer)
+    assert node.announcements[-1][1] is False
+
+
+async def announcer_flaps(lab: Lab) -> None:
+    """See each lease go from node to node by itself, again and again."""
+    for name, namespace in (("web", "shop"), ("api", "shop")):
+        first = await lab.lease(name, bool, namespace)
+        transitions = first["spec"]["leaseTransitions"]
+        await lab.lease(name, functools.partial(_moved, transitions + 3), namespace)
+
+
+def _moved(transitions: int, lease: Obj) -> bool:
+    return bool(lease["spec"]["leaseTransitions"] >= transitions)
+
+
+async def slow_failover(lab: Lab) -> None:
+    """See a new lease taken at once, and one that was let go late."""
+    await both(lab)
+    key = Key("kube-system", "cilium-l2announce-default-late")
+    released = {"spec": {"holderIdentity": "", "leaseDurationSeconds": 1}}
+    await lab.client.merge(LEASE, key, released)
+    began = time.monotonic()
+    await lab.lease("late", lambda lease: lease["spec"]["holderIdentity"])
+    assert time.monotonic() - began > 6.0
+
+
+async def gratuitous_arp_ignored(lab: Lab) -> None:
+    """See the client keep its neighbour entries."""
+    assert lab.world.client_host.keeps
+
+
+async def reply_not_translated(lab: Lab) -> None:
+    """No frontend translates answers back."""
+    await both(lab)
+    assert not any(front.reversing for node in lab.world.nodes for front in node.frontends)
+
+
+async def asymmetric_path(lab: Lab) -> None:
+    """See the client go through the firewall."""
+    assert lab.world.client_host.detours
+
+
 EFFECTS: dict[str, Callable[[Lab], Awaitable[None]]] = {
     "silent-leader": silent_leader,
     "duplicate-announcers": duplicate_announcers,
@@ -348,6 +396,12 @@ EFFECTS: dict[str, Callable[[Lab], Awaitable[None]]] = {
     "snat": snat,
     "hybrid": hybrid,
     "masquerade-all": masquerade_all,
+    "no-gratuitous-arp": no_gratuitous_arp,
+    "announcer-flaps": announcer_flaps,
+    "slow-failover": slow_failover,
+    "gratuitous-arp-ignored": gratuitous_arp_ignored,
+    "reply-not-translated": reply_not_translated,
+    "asymmetric-path": asymmetric_path,
 }
 IPAM = "cilium.io/IPAMRequestSatisfied"
 

@@ -26,7 +26,7 @@ MATCH = "ip daddr 198.51.100.40 tcp dport 80"
 
 def rules(frontend: Frontend, site: int = 0) -> list[str]:
     """Return the rules of one frontend, without the transaction's fixed head."""
-    return render(NODES[site], [frontend]).splitlines()[8:]
+    return render(NODES[site], [frontend]).splitlines()[12:]
 
 
 def test_every_transaction_starts_from_nothing() -> None:
@@ -39,8 +39,27 @@ def test_every_transaction_starts_from_nothing() -> None:
         "flush chain ip6 lb masqueraded",
         "flush chain ip lb refused",
         "flush chain ip6 lb refused",
+        "flush chain ip lb handed",
+        "flush chain ip6 lb handed",
+        "flush chain ip lb astray",
+        "flush chain ip6 lb astray",
         "add rule netdev lb frontends ether saddr { 02:00:00:00:00:02, 02:00:00:00:00:03 } accept",
     ]
+
+
+def test_answers_go_astray_only_where_a_peer_handed_the_question_over() -> None:
+    """What a peer handed over is marked; of its answers only the SYN-ACK keeps the VIP. Other nodes have no rule."""
+    broken = replace(WEB, reversing=False)
+    marked = render(NODE2, [broken]).splitlines()[11]
+    *_, handed, astray = rules(broken, site=1)
+
+    assert marked.endswith("{ 02:00:00:00:00:01, 02:00:00:00:00:03 } meta mark set 0x0832 accept")
+    assert handed == f"add rule ip lb handed {MATCH} meta mark 0x0832 ct mark set 0x0832"
+    assert astray == (
+        "add rule ip lb astray ct mark 0x0832 ct direction reply ip saddr 198.51.100.40 tcp sport 80"
+        " tcp flags & (syn | rst) == 0x0 tcp sport set 8081 ip saddr set 198.51.100.12"
+    )
+    assert not any("astray" in rule for rule in rules(broken, site=2))
 
 
 def test_snat_translates_to_every_backend() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from tests.lab.world.test_forwarding import CLIENT, two_pods
 
 pytestmark = pytest.mark.lab
 
-FOREIGN, NODE1 = "02:00:00:00:00:c8", "02:00:00:00:00:01"
+FOREIGN, NODE1, NODE2 = "02:00:00:00:00:c8", "02:00:00:00:00:01", "02:00:00:00:00:02"
 
 
 async def _dropping(stage: Stage) -> dict[str, Any]:
@@ -297,3 +298,76 @@ def test_a_machine_behind_a_router_reaches_the_addresses() -> None:
     far = {"4": "203.0.113.100", "6": "2001:db8:2::100"}
     assert seen["answers"] == {kind: f"{far[kind[-1]]} node-2" for kind in KINDS}
     assert seen["same"]
+
+
+async def _detour(stage: Stage) -> dict[str, Any]:
+    await two_pods(stage)
+    await stage.program("node-2")
+    ways = {}
+    for name, detour in (("before", False), ("through", True), ("after", False), ("again", True)):
+        await stage.world.client_host.detour(detour=detour)
+        stage.forget()
+        ways[name] = await stage.ask_all(seconds=0.5)
+    return ways
+
+
+def test_a_detour_leads_through_a_stateful_firewall() -> None:
+    """Datagrams pass, of TCP only the SYN and what answers it directly; it ends and begins as often as asked."""
+    seen = play(_detour)
+
+    well = {kind: [f"{CLIENT[kind]} node-2"] for kind in KINDS}
+    cut = {kind: ["timeout"] if kind.startswith("tcp") else well[kind] for kind in KINDS}
+    assert [seen[when] for when in ("before", "through", "after", "again")] == [well, cut, well, cut]
+
+
+async def _astray(stage: Stage) -> dict[str, Any]:
+    await two_pods(stage)
+    remote, here = stage.frontends(["node-2"]), stage.frontends(["node-1"])
+    ways = {}
+    for name, served, reversing in (("remote", remote, False), ("here", here, False), ("mended", remote, True)):
+        broken = [replace(one, reversing=reversing) for one in served]
+        for node in stage.nodes.values():
+            await node.program(broken)
+        ways[name] = await stage.ask_all(seconds=0.5)
+    return ways
+
+
+def test_answers_go_astray_only_across_nodes() -> None:
+    """TCP is lost where a peer handed the question over, and nowhere else; translating back mends it."""
+    seen = play(_astray)
+
+    well = {kind: [f"{CLIENT[kind]} node-2"] for kind in KINDS}
+    assert {*seen["remote"]["tcp4"], *seen["remote"]["tcp6"]} <= {"timeout", "reset"}
+    assert [seen["remote"][kind] for kind in ("udp4", "udp6")] == [well[kind] for kind in ("udp4", "udp6")]
+    assert seen["here"] == {kind: [f"{CLIENT[kind]} node-1"] for kind in KINDS}
+    assert seen["mended"] == well
+
+
+async def _kept(stage: Stage) -> dict[str, Any]:
+    await two_pods(stage)
+    await stage.program("node-2")
+    found = {}
+    for name, keep in (("kept", True), ("mended", False)):
+        stage.world.client_host.keep_neighbours(keep=keep)
+        stage.nodes["node-2"].announce(frozenset())
+        stage.nodes["node-1"].announce(VIPS)
+        stage.forget()
+        await stage.ask("udp4")
+        await asyncio.sleep(1.2)
+        stage.nodes["node-1"].announce(frozenset())
+        wire = stage.listen()
+        stage.nodes["node-2"].announce(VIPS)
+        await stage.nodes["node-1"].drop_traffic(VIPS)
+        found[name] = await stage.ask("udp4", seconds=0.4)
+        found[f"{name} told"] = [each["from"] for each in arp_replies(await hears(wire), VIP4)]
+        await stage.nodes["node-1"].drop_traffic(frozenset())
+    return found
+
+
+def test_a_kept_neighbour_outlasts_an_announcement() -> None:
+    """A gratuitous ARP after more than a second moves the client to the new node, unless it keeps what it has."""
+    seen = play(_kept)
+
+    assert seen["kept"] == ["timeout"]
+    assert seen["mended"] == [f"{CLIENT['udp4']} node-2"]
+    assert seen["kept told"] == seen["mended told"] == [NODE2]

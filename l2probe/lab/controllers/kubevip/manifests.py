@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from l2probe.lab.controllers import daemons, kube_proxy
 from l2probe.lab.controllers.client import Client
-from l2probe.lab.controllers.election import LEASE_SECONDS, RETRY_SECONDS
+from l2probe.lab.controllers.election import DEFAULT
 from l2probe.lab.controllers.kinds import CONFIG_MAP, SERVICE_ACCOUNT
 from l2probe.lab.controllers.making import body, ensure_all
 from l2probe.lab.controllers.objects import Obj
@@ -29,9 +29,9 @@ def daemon_set(profile: Profile) -> Obj:
         "svc_enable": "true",
         "svc_leasename": GLOBAL_LEASE,
         "svc_election": str(not profile.one_lease).lower(),
-        "vip_leaseduration": str(LEASE_SECONDS),
+        "vip_leaseduration": str(DEFAULT.lease),
         "vip_renewdeadline": str(_RENEW_DEADLINE_SECONDS),
-        "vip_retryperiod": str(int(RETRY_SECONDS)),
+        "vip_retryperiod": str(int(DEFAULT.retry)),
         "prometheus_server": ":2112",
     }
     name = {"name": "vip_nodename", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}

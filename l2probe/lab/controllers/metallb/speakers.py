@@ -95,6 +95,8 @@ class Speaker:
         self.alive = True
         self.announcing = True
         self.ghost = ""
+        self.prompt = True
+        self.restless = False
         self._plane = plane
         self._memory = memory
         self._statuses = statuses
