@@ -15,6 +15,7 @@ from pathlib import Path
 from l2probe.announcers.lease import gone
 from l2probe.diagnose.asking import ask_all, ask_nodes
 from l2probe.diagnose.edges import Edges, Name, Wire
+from l2probe.diagnose.following import FOLLOW_SECONDS, STEP_SECONDS, worth_following
 from l2probe.diagnose.knocking import Knock, get
 from l2probe.diagnose.place import Place, stand
 from l2probe.diagnose.reading import CLAIM_RIGHTS
@@ -113,6 +114,7 @@ def _observe(plan: Plan, ground: Ground, edges: Edges, started: float) -> Observ
                 ask_all(wire, solicitor, ground.near, sanity, edges.pause)
             exchanges, node_replies = knocked.result(), sanity.result()
         _read_claims(ground, edges)
+        _follow_claims(ground, edges)
         ended = edges.now()
         if wire is None:
             return Observed(started=started, ended=ended, exchanges=exchanges)
@@ -175,6 +177,14 @@ def _read_claims(ground: Ground, edges: Edges) -> None:
         for claim in claims or _withdrawn(history, edges.now()):
             if not history or replace(history[-1], read_at=claim.read_at) != claim:
                 history.append(claim)
+
+
+def _follow_claims(ground: Ground, edges: Edges) -> None:
+    """Read the claims on while an announcer has only just changed: it may do so again and again."""
+    until = edges.now() + FOLLOW_SECONDS
+    while worth_following((ground.claims or {}).values()) and edges.now() < until:
+        edges.pause(STEP_SECONDS)
+        _read_claims(ground, edges)
 
 
 def _deny_claims(ground: Ground) -> None:

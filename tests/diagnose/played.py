@@ -41,6 +41,7 @@ class World:
     holders: Mapping[str, NodeName] = field(default_factory=lambda: dict(HOLDERS))
     silent: bool = False
     renewing: bool = True
+    restless: bool = False
     unicast_only: bool = False
     outcome: Outcome = Outcome.ANSWERED
     claims_denied: bool = False
@@ -145,11 +146,17 @@ class FakeApi:
             raise NotAllowedError("leases is forbidden.")
         renewed = self.world.clock // 2 * 2 if self.world.renewing else 0.0
         return {
-            (namespace, name): (replace(lease(name, self.world.holders[name], self.world.clock), renewed=renewed),)
-            if name in self.world.holders
-            else ()
+            (namespace, name): (self._lease(name, renewed),) if name in self.world.holders else ()
             for namespace, name in services
         }
+
+    def _lease(self, name: str, renewed: float) -> Claim:
+        """Return a lease; where the world is restless another holder has it every half second."""
+        clock, turn = self.world.clock, int(self.world.clock * 2)
+        if not self.world.restless:
+            return replace(lease(name, self.world.holders[name], clock), renewed=renewed)
+        taken = replace(lease(name, NODES[turn % 2], clock), transitions=turn)
+        return replace(taken, acquired=renewed, renewed=renewed)
 
     def document(self, name: Name) -> Mapping[str, object] | None:
         """Return a Service of any type."""
