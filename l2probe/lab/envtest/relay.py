@@ -13,17 +13,16 @@ from l2probe.lab.netns import Namespace
 CHUNK_BYTES = 256 * 1024
 
 
-async def relay(sockets: Sequence[socket.socket], namespace: Namespace, port: int) -> None:
+async def relay(sockets: Sequence[socket.socket], namespace: Namespace, port: int) -> tuple[asyncio.Server, ...]:
     """Accept on the sockets from now on, and pass everything to `port` of the loopback in `namespace`, and back."""
 
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            there = await connected(namespace, port)
-            await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
-        writer.close()
+        with contextlib.suppress(OSError), contextlib.closing(writer):
+            there, back = await connected(namespace, port)
+            with contextlib.closing(back):
+                await asyncio.gather(_pump(reader, back), _pump(there, writer))
 
-    for each in sockets:
-        await asyncio.start_server(carry, sock=each, limit=CHUNK_BYTES)
+    return tuple([await asyncio.start_server(carry, sock=each, limit=CHUNK_BYTES) for each in sockets])
 
 
 async def connected(namespace: Namespace, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
