@@ -12,6 +12,7 @@ import struct
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from l2probe.errors import WireError
 from l2probe.model import Ip
@@ -36,8 +37,9 @@ class Frame:
     data: bytes
 
 
+@cache
 def permitted() -> bool:
-    """Tell whether this process may open a raw socket."""
+    """Tell whether this process may open a raw socket; asked once, for the kernel takes milliseconds to close one."""
     try:
         socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
     except OSError:
