@@ -57,7 +57,7 @@ def finalize(registry: Registry, call: Call, body: Json, options: Options) -> Ob
     return namespace
 
 
-def _rules(user: User, rights: Rights) -> Obj:
+def _rules(user: User, rights: Rights, namespace: str) -> Obj:
     own = {
         "verbs": ["create"],
         "apiGroups": ["authorization.k8s.io"],
@@ -65,9 +65,10 @@ def _rules(user: User, rights: Rights) -> Obj:
     }
     whoami = {"verbs": ["create"], "apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"]}
     everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
-    rules = [own, whoami, *([everything] if rights.unlimited(user) else [])]
+    more = rights.given(user, namespace) if user.bound else [everything] if rights.unlimited(user) else []
     paths = [{"verbs": ["*"], "nonResourceURLs": ["*"]}]
-    return {"resourceRules": rules, "nonResourceRules": paths, "incomplete": not rights.unlimited(user)}
+    incomplete = not user.bound and not rights.unlimited(user)
+    return {"resourceRules": [own, whoami, *more], "nonResourceRules": paths, "incomplete": incomplete}
 
 
 def review(kind: Kind, user: User, rights: Rights, body: Json) -> Obj:
@@ -77,5 +78,5 @@ def review(kind: Kind, user: User, rights: Rights, body: Json) -> Obj:
     if kind.plural == "selfsubjectaccessreviews":
         status = rights.access(user, spec)
     elif kind.plural == "selfsubjectrulesreviews":
-        status = _rules(user, rights)
+        status = _rules(user, rights, str(dig(spec, "namespace") or ""))
     return kind.shown({"metadata": {}, "spec": spec or {}, "status": status})

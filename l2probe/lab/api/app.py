@@ -12,7 +12,7 @@ from l2probe.lab.api.actions import review
 from l2probe.lab.api.answers import json_answer, no_such_page, status_answer
 from l2probe.lab.api.call import NoSuchPage, read_call
 from l2probe.lab.api.faults import Faults, Handler
-from l2probe.lab.api.rbac import Rights, User
+from l2probe.lab.api.rbac import Rights, User, impersonated
 from l2probe.lab.api.status import ApiError, bad_request, too_large, unauthorized
 from l2probe.lab.api.verbs import ACTIONS, VERBS, Backend, read_body
 from l2probe.lab.api.version import version_info
@@ -27,7 +27,7 @@ class App:
 
     def __init__(self, backend: Backend, users: dict[str, User], git_version: str) -> None:
         self.backend = backend
-        self.rights = Rights()
+        self.rights = Rights(backend.registry.store)
         self.faults = Faults(self.user)
         self._users, self._git_version = users, git_version
 
@@ -45,9 +45,13 @@ class App:
             log.wake()
 
     def user(self, request: web.Request) -> User | None:
-        """Return whose request it is, None for a stranger's."""
+        """Return whose request it is, or for whom somebody we know wants to be taken; None for a stranger's."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        return self._users.get(token.strip()) if scheme.lower() == "bearer" else None
+        known = self._users.get(token.strip()) if scheme.lower() == "bearer" else None
+        name = request.headers.get("Impersonate-User")
+        if known is None or not name:
+            return known
+        return impersonated(name, tuple(request.headers.getall("Impersonate-Group", [])))
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:

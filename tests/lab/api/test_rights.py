@@ -92,3 +92,61 @@ def test_rules_and_identity(server: Server) -> None:
     assert rules["resourceRules"] == recorded
     assert (who["username"], "system:authenticated" in who["groups"]) == ("kubernetes-admin", True)
     assert server.make(RULES, {"spec": {}})["status"]["incomplete"] is True
+
+
+JANE = {"Impersonate-User": "jane"}
+ACCOUNT = {"Impersonate-User": "system:serviceaccount:ops:robot"}
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+
+
+def bound(server: Server, subject: Json, rules: list[Json], *, namespace: str = "") -> None:
+    """Give a subject a role with these rules, everywhere or in one namespace."""
+    kind, home = ("Role", f"{RBAC}/namespaces/{namespace}") if namespace else ("ClusterRole", RBAC)
+    head = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "given"}}
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": "given"}
+    server.make(f"{home}/{kind.lower()}s", {**head, "kind": kind, "rules": rules})
+    binding = {**head, "kind": f"{kind}Binding", "subjects": [subject], "roleRef": reference}
+    server.make(f"{home}/{kind.lower()}bindings", binding)
+
+
+def test_who_is_impersonated_has_what_roles_give_and_nothing_else(server: Server) -> None:
+    """Without a binding everything is refused in the real server's words; with one exactly its rules are allowed."""
+    refused = server.ask("GET", f"{DEFAULT}/pods", headers=JANE)
+    bound(server, {"kind": "User", "name": "jane"}, [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}])
+
+    codes = {
+        path: server.ask("GET", path, headers=JANE).code
+        for path in (f"{CORE}/pods", f"{DEFAULT}/pods", f"{CORE}/services")
+    }
+
+    assert refused.code == 403
+    assert (
+        'User "jane" cannot list resource "pods" in API group "" in the namespace "default"' in refused.body["message"]
+    )
+    assert codes == {f"{CORE}/pods": 200, f"{DEFAULT}/pods": 200, f"{CORE}/services": 403}
+    assert server.ask("GET", f"{DEFAULT}/pods/x", headers=JANE).code == 403
+
+
+def test_a_role_counts_in_its_namespace_only(server: Server) -> None:
+    """A RoleBinding of an account gives nothing elsewhere, nor at the cluster's scope; a name narrows it further."""
+    rules = [{"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["one"], "verbs": ["get"]}]
+    bound(server, {"kind": "ServiceAccount", "name": "robot", "namespace": "ops"}, rules, namespace="default")
+
+    codes = {
+        path: server.ask("GET", path, headers=ACCOUNT).code
+        for path in (
+            f"{DEFAULT}/configmaps/one",
+            f"{DEFAULT}/configmaps/two",
+            f"{CORE}/namespaces/kube-system/configmaps/one",
+        )
+    }
+
+    assert list(codes.values()) == [404, 403, 403]
+
+
+def test_groups_count_too(server: Server) -> None:
+    """system:masters may do everything; a made-up group nothing."""
+    masters = {**JANE, "Impersonate-Group": "system:masters"}
+
+    assert server.ask("GET", f"{CORE}/nodes", headers=masters).code == 200
+    assert server.ask("GET", f"{CORE}/nodes", headers={**JANE, "Impersonate-Group": "friends"}).code == 403
