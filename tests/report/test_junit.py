@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
@@ -44,6 +45,31 @@ def test_it_is_the_xunit2_subset(name: str) -> None:
     for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         assert only.get(attribute) == str(sum(tag in kinds(one) for one in cases))
     assert {tag for one in cases for tag in kinds(one)} <= {"failure", "error", "skipped", "system-out"}
+
+
+SUITE = {"name", "tests", "failures", "errors", "skipped", "time", "timestamp"}
+TIME = re.compile(r"(([0-9]{0,3},)*[0-9]{3}|[0-9]{0,3})*(\.[0-9]*)?")
+"""Jenkins' xUnit plugin, junit-10.xsd: SUREFIRE_TIME."""
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_the_suite_is_what_jenkins_schema_allows(name: str) -> None:
+    """No attribute that the plugin's schema does not know, its times in its pattern, and messages nowhere else."""
+    root = ET.fromstring(junit(REPORTS[name]))
+    (only,) = root
+
+    assert root.attrib == {}
+    assert set(only.attrib) == SUITE
+    assert TIME.fullmatch(only.get("time", "-"))
+    assert all(TIME.fullmatch(one.get("time", "-")) for one in only)
+    inner = [child for one in only for child in one]
+    assert all(set(child.attrib) <= {"type", "message"} and len(child) == 0 for child in inner)
+    assert all(child.attrib == {} for child in inner if child.tag == "system-out")
+
+
+def test_reports_keep_far_below_gitlab_s_limit() -> None:
+    """GitLab reads no report above 30 MB."""
+    assert all(len(junit(one).encode()) < 1_000_000 for one in REPORTS.values())
 
 
 @pytest.mark.parametrize("name", REPORTS)
