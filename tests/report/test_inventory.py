@@ -186,7 +186,7 @@ def test_html_and_markdown_show_every_service() -> None:
     """One line each, and the notes."""
     named = services(audited(), lambda service: replace(service, vips=(), hostnames=("lb.example.org",)))
 
-    assert '<tr><td>unproven</td><td>shop/api</td><td>lb.example.org</td>' in html(report(named))
+    assert "<tr><td>unproven</td><td>shop/api</td><td>lb.example.org</td>" in html(report(named))
     assert "Reached by a name" in html(report(named))
     assert "| unproven | shop/api |" in markdown(report(audited()))
     assert "Reached by a name" in markdown(report(named))
