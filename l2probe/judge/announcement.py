@@ -18,6 +18,7 @@ from l2probe.judge.case import (
     replies,
     vips,
 )
+from l2probe.judge.devices import interface_doubt
 from l2probe.judge.finding import about, finding
 from l2probe.judge.owners import hears, silent
 from l2probe.judge.selection import unmet_terms
@@ -274,7 +275,7 @@ def silent_leader(evidence: Evidence) -> Iterator[Finding]:
                 if heard[holder]
                 else f"{holder} did not answer for its own address either.",
             ),
-            remedy=" ".join(filter(None, (restart(present), look(absent)))),
+            remedy=" ".join(filter(None, (restart(present), look(absent), interface_doubt(case)))),
             subject=about(case, addresses),
         )
 

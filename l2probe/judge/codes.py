@@ -49,11 +49,41 @@ CODES = {
         title="No installed implementation serves the class",
         links=(IPAM_DOCS, cilium(27976)),
     ),
+    "A05": Code(
+        slug="pool-range-surprise",
+        title="A pool holds addresses that are not free",
+        links=(IPAM_DOCS, metallb(364)),
+    ),
+    "A06": Code(
+        slug="two-load-balancer-controllers",
+        title="Two controllers write the Service's address",
+        links=("https://github.com/k3s-io/k3s/issues/269", "https://docs.k3s.io/networking/networking-services"),
+    ),
+    "A07": Code(
+        slug="address-off-link",
+        title="The address lies in no subnet of its segment",
+        links=(metallb(433), metallb(484)),
+    ),
+    "A08": Code(
+        slug="address-moved",
+        title="The address is another than before, or two Services own it",
+        links=(IPAM_DOCS, cilium(43131), metallb(2479)),
+    ),
     "B01": Code(
         slug="no-announcement-policy", title="Nothing may be announced", links=(L2_DOCS, cilium(33386), metallb(1561))
     ),
     "B02": Code(slug="policy-selects-nothing", title="No policy selects the Service", links=(L2_DOCS,)),
+    "B03": Code(
+        slug="interface-not-matched",
+        title="The policy's interfaces match no device",
+        links=(L2_DOCS, cilium(28009), cilium(28457)),
+    ),
     "B04": Code(slug="feature-off", title="The announcing feature is off", links=(L2_DOCS, cilium(28985))),
+    "B05": Code(
+        slug="local-policy-nobody-eligible",
+        title="Policy Local, and no backend stands on a known node",
+        links=(L2_DOCS, cilium(48799), cilium(46399)),
+    ),
     "B06": Code(
         slug="lease-lost", title="Nobody holds a live lease and nobody answers", links=(cilium(26586), cilium(30340))
     ),
@@ -61,6 +91,21 @@ CODES = {
         slug="silent-leader",
         title="The lease is held and fresh, and nobody answers",
         links=(cilium(45068), cilium(48626)),
+    ),
+    "B08": Code(
+        slug="client-throttled",
+        title="The agents may ask the API server too seldom for their leases",
+        links=(L2_DOCS, cilium(26586)),
+    ),
+    "B09": Code(
+        slug="node-excluded",
+        title="Every node that may announce is excluded by its label",
+        links=(metallb(2274), "https://kubernetes.io/docs/reference/labels-annotations-taints/"),
+    ),
+    "B10": Code(
+        slug="acceleration-eats-arp",
+        title="XDP acceleration may eat the questions",
+        links=(DSR_DOCS, cilium(40396)),
     ),
     "B11": Code(
         slug="multicast-solicitation-unanswered",
@@ -91,6 +136,11 @@ CODES = {
     "C05": Code(slug="holder-gone", title="The lease holder is not a Ready node", links=(cilium(32148),)),
     "C06": Code(
         slug="everyone-answers", title="Every node answers", links=(metallb(153), f"{METALLB_DOCS}/installation/")
+    ),
+    "C07": Code(
+        slug="shared-address-split",
+        title="Services that share an address have different announcers",
+        links=(IPAM_DOCS, cilium(48419)),
     ),
     "D01": Code(
         slug="local-policy-blackhole",
@@ -126,6 +176,15 @@ CODES = {
     "D10": Code(slug="wrong-answer", title="Something else answered", links=(metallb(306),)),
     "D11": Code(slug="refused-by-application", title="Nothing listens on the target port"),
     "D12": Code(slug="intermittent-loss", title="A share of the traffic is lost without a pattern"),
+    "D13": Code(
+        slug="policy-denies-world",
+        title="A rule of the Service or of its Pods refuses the client",
+        links=(
+            cilium(34204),
+            "https://docs.cilium.io/en/stable/security/policy/language/",
+            "https://kubernetes.io/docs/concepts/services-networking/network-policies/",
+        ),
+    ),
     "E01": Code(
         slug="source-lost",
         title="The Pod does not see the client",
@@ -169,6 +228,11 @@ CODES = {
     "V04": Code(slug="deaf-interface", title="Not even nodes were heard"),
     "V05": Code(slug="not-allowed", title="The API server does not let us look"),
     "V06": Code(slug="announcer-unmapped", title="A MAC answered that belongs to no known node", links=(metallb(531),)),
+    "V07": Code(
+        slug="ping-is-no-test",
+        title="Ping was not answered, and that says nothing",
+        links=(cilium(14118), cilium(28458)),
+    ),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from l2probe.judge.admission import refused
 from l2probe.judge.case import (
     Case,
     answered,
@@ -132,10 +133,17 @@ def reply_from_other_nic(evidence: Evidence) -> Iterator[Finding]:
 
 
 def lost_traffic(evidence: Evidence) -> Iterator[Finding]:
-    """D03, D04, D05, D06 where the losses have a pattern; D12 where they have none."""
-    seen = tries(spoken_for(evidence))
+    """D03, D04, D05, D06 where the losses have a pattern; D12 where they have none.
+
+    What a rule of the Service or of its Pods refuses was not lost on the way (D13).
+    """
+    seen, meant = tries(spoken_for(evidence)), {one for case in cases(evidence) for one in refused(case)}
     strange = foreign_macs(evidence)
-    heard = tuple(one for one in seen if not unheard(evidence, one) and one.exchange.sent_mac not in strange)
+    heard = tuple(
+        one
+        for one in seen
+        if one.exchange not in meant and not unheard(evidence, one) and one.exchange.sent_mac not in strange
+    )
     found, rest = explain(heard)
     for explained in found:
         yield PATTERNS[explained.pattern.code](evidence, explained)

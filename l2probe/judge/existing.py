@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from l2probe.judge.admission import out_of_range
 from l2probe.judge.blackhole import remedy, uncovered
 from l2probe.judge.case import Case, answered, cases, has_ready_backend, node_of, refused_here, sent, tells, vips
 from l2probe.judge.finding import about, finding
@@ -50,7 +51,7 @@ def existing_blackhole(evidence: Evidence) -> Iterator[Finding]:
 
 def blackhole_now(case: Case, trial: Trial) -> Iterator[Finding]:
     """Yield D01 when no connect arrives while the announcer has no ready backend; predicted where none was tried."""
-    tried = [one for one in connects(trial) if one.outcome is not Outcome.NO_NEIGHBOUR]
+    tried = [one for one in connects(trial) if one.outcome is not Outcome.NO_NEIGHBOUR and not out_of_range(case, one)]
     if any(map(answered, tried)):
         return
     on = listing(sorted(node for node in backend_nodes(trial) if node))

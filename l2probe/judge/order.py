@@ -25,6 +25,10 @@ OWNERSHIP = ("C03", "C06", "C01", "C04", "V06", "C02")
 
 EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "V01": (*TRAFFIC, *OWNERSHIP, *SILENCE, "V02", "V03", "V04"),
+    "A06": ("A05", "A08", "A07", "V04", "A01", "B05", "B03", "C05", *SILENCE, "C07", *OWNERSHIP, *TRAFFIC),
+    "A05": ("V04", "C05", *SILENCE, "C07", *OWNERSHIP, *TRAFFIC),
+    "A08": ("C05", *SILENCE, "C07", *OWNERSHIP, *TRAFFIC),
+    "A07": ("V02", "V04", *SILENCE, *OWNERSHIP, *(code for code in TRAFFIC if code != "D01"), "V03"),
     "V02": ("E01", "E05", "V03", "V04"),
     "A04": ("A01",),
     "A03": ("A01",),
@@ -33,6 +37,10 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "B04": (*SILENCE, *TRAFFIC),
     "B01": ("B02", *SILENCE, *TRAFFIC),
     "B02": (*SILENCE, *TRAFFIC),
+    "B09": (*SILENCE, *TRAFFIC),
+    "B05": (*SILENCE, *TRAFFIC),
+    "B03": (*SILENCE, "B10", *TRAFFIC),
+    "B08": ("B06", "C04"),
     "C05": (*SILENCE, "C04", *TRAFFIC),
     "B06": TRAFFIC,
     "B07": TRAFFIC,
@@ -43,6 +51,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "C03": ("C01", "C04", "V06", *DELIVERY, "E05"),
     "C06": ("C01", "C04", *DELIVERY),
     "C01": ("C04", *DELIVERY),
+    "C07": ("C01", "C04", *DELIVERY),
     "C04": ("D01",),
     "C02": ("D08",),
     "F01": ("C04", "F02", "F04", "F03", "D03", "D04", "D12", "D01"),
@@ -51,6 +60,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "D02": ("D03", "D04", "D11", "D12", "D01"),
     "D07": ("D03", "D04", "D05", "D06", "D12", "D11"),
     "D09": ("D03", "D04", "D05", "D06", "D12"),
+    "D13": ("D03", "D04", "D12"),
     "D03": ("D04", "D05", "D06", "D12", "D01", "D10"),
     "D11": ("D12", "D01"),
     "D06": ("D12",),
@@ -63,6 +73,9 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "E01": ("E05",),
 }
 """What each code explains. A finding explains only what is no worse than itself."""
+
+PREDICTING = ("A05", "A06", "A08", "A07", "B05", "B08", "B09", "C07")
+"""Codes whose warning says what may come: that explains nothing that is there already."""
 
 
 def arrange(findings: Iterable[Finding], *, apart: bool = False) -> tuple[Finding, ...]:
@@ -149,7 +162,8 @@ def cause_of(found: Finding, merged: list[Finding]) -> str | None:
 def explains(cause: Finding, consequence: Finding) -> bool:
     """Whether one finding explains another that is no worse."""
     no_worse = SEVERITY.index(consequence.verdict) <= SEVERITY.index(cause.verdict)
-    return no_worse and consequence.code in EXPLAINS.get(cause.code, ())
+    predicted = cause.code in PREDICTING and cause.verdict is Verdict.WARN
+    return no_worse and not predicted and consequence.code in EXPLAINS.get(cause.code, ())
 
 
 def position(found: Finding, marked: list[Finding]) -> tuple[int, int, int, int]:

@@ -127,7 +127,7 @@ def silent(case: Case, vip: Ip) -> bool | None:
     question is silence too, when traffic found no neighbour. An answer to traffic does not end the silence: this host
     may remember a neighbour that answers nobody who asks.
     """
-    if not hears(case.evidence, family(vip)):
+    if not hears(case.evidence, family(vip)) or is_elsewhere(case.evidence, vip):
         return None
     frames = replies(case, vip)
     if frames is None:
@@ -138,6 +138,11 @@ def silent(case: Case, vip: Ip) -> bool | None:
     if any(map(answered, tried)):
         return not frames and remembered(tried)
     return not frames or (bool(tried) and all(exchange.outcome is Outcome.NO_NEIGHBOUR for exchange in tried))
+
+
+def is_elsewhere(evidence: Evidence, vip: Ip) -> bool:
+    """Whether the address lies on no subnet of this interface: it may be announced on another segment."""
+    return evidence.off_link is not None and vip in evidence.off_link.asked
 
 
 def remembered(tried: Sequence[Exchange]) -> bool:

@@ -87,6 +87,14 @@ def missed_backends(policy: AnnouncementPolicy, service: Service, cluster: Clust
     return () if None in nodes or may & set(nodes) else tuple(node for node in nodes if node is not None)
 
 
+def selects(policy: AnnouncementPolicy, service: Service, cluster: Cluster) -> bool:
+    """Whether the policy announces addresses of this Service, on whatever node."""
+    labels = service_labels(service)
+    terms = policy.service_selector or ()
+    met = policy.load_balancer_ips and all(matches(term, labels) for term in terms)
+    return met and not unmet_pools(policy, service, cluster)
+
+
 def unmet_pools(policy: AnnouncementPolicy, service: Service, cluster: Cluster) -> tuple[str, ...]:
     """Return a MetalLB L2Advertisement may name pools: none of them holds the Service's address."""
     if not policy.pools or cluster.pools is None:

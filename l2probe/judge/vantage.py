@@ -110,15 +110,18 @@ def not_allowed(evidence: Evidence) -> Iterator[Finding]:
 
 COSTS = {
     "nodes": "whose MAC answered (C01, C03, C05, D01)",
-    "services": "which Services there are",
+    "services": "which Services there are, and what they share (A08, C07)",
     "endpointslices": "whether a backend is ready, and where (D01, D02)",
     "pods": "why a Pod is not ready",
     "leases": "which node should announce (B06, B07, C04, C05)",
     "servicel2statuses": "which node should announce (B07, C04, C05)",
     "configmaps": "whether announcing is on and how traffic is forwarded (B04, E03)",
-    "daemonsets": "which implementation of which version announces",
-    "ciliumloadbalancerippools": "why an address is pending (A01, A02)",
-    "ipaddresspools": "why an address is pending (A01)",
+    "daemonsets": "which implementation of which version announces, and whether another controller serves (A06)",
+    "networkpolicies": "whether a policy refuses this host (D13)",
+    "ciliumnetworkpolicies": "whether a policy refuses this host (D13)",
+    "ciliumclusterwidenetworkpolicies": "whether a policy refuses this host (D13)",
+    "ciliumloadbalancerippools": "why an address is pending (A01, A02), and what a pool holds (A05)",
+    "ipaddresspools": "why an address is pending (A01), and what a pool holds (A05)",
     "ciliuml2announcementpolicies": "whether a policy selects the Service (B01, B02)",
     "l2advertisements": "whether an advertisement selects the Service (B01, B02)",
 }

@@ -5,11 +5,14 @@ Standard library only, frozen, no I/O, no clock. Three kinds of nothing stay apa
 """
 
 from l2probe.model.claims import (
+    Admission,
     AnnouncementPolicy,
     Backend,
     Claim,
     Cluster,
     Condition,
+    Controller,
+    NetworkPolicy,
     Node,
     Pod,
     Pool,
@@ -32,6 +35,9 @@ from l2probe.model.facts import (
     Evidence,
     Exchange,
     NeighbourReply,
+    OffLink,
+    Ping,
+    Sharer,
     Trial,
     Vantage,
 )
@@ -50,12 +56,14 @@ from l2probe.model.terms import (
 )
 
 __all__ = [
+    "Admission",
     "AnnouncementPolicy",
     "Backend",
     "Capabilities",
     "Claim",
     "Cluster",
     "Condition",
+    "Controller",
     "Datapath",
     "Dialect",
     "Evidence",
@@ -66,10 +74,13 @@ __all__ = [
     "LocalPolicy",
     "Mac",
     "NeighbourReply",
+    "NetworkPolicy",
     "Node",
     "NodeName",
+    "OffLink",
     "Outcome",
     "PerFlow",
+    "Ping",
     "Placement",
     "Pod",
     "Pool",
@@ -79,6 +90,7 @@ __all__ = [
     "Requirement",
     "Right",
     "Service",
+    "Sharer",
     "Source",
     "Subject",
     "TrafficPolicy",

@@ -64,10 +64,46 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """One term of a label selector: key, operator (In, NotIn, Exists, DoesNotExist), values; matchLabels become In."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Who may come from outside the cluster: the addresses of a network (CIDR), without those of others."""
+
+    network: str
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkPolicy:
+    """A policy that restricts what may reach Pods: NetworkPolicy, CiliumNetworkPolicy or its cluster-wide kind.
+
+    `selector`: the Pods' labels. `admits`: who may come from outside the cluster, to whatever port. `denies`: networks
+    that are refused whatever else admits them.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    selector: tuple[Requirement, ...] = ()
+    admits: tuple[Admission, ...] = ()
+    denies: tuple[Admission, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """A Service of type LoadBalancer. `backends` None: EndpointSlices were not read.
 
     `hostnames`: names that its status gives where others have addresses, as clouds do.
+    `wanted`: the addresses that it asks for. `sharing_key`: under which it may share an address; "" without one, None
+    when nobody looked. `source_ranges`: spec.loadBalancerSourceRanges. `network_policies`: those that might concern
+    its Pods.
     """
 
     namespace: str
@@ -80,6 +116,11 @@ class Service:
     backends: tuple[Backend, ...] | None = None
     labels: tuple[tuple[str, str], ...] = ()
     hostnames: tuple[str, ...] = ()
+    wanted: tuple[Ip, ...] = ()
+    sharing_key: str | None = None
+    source_ranges: tuple[str, ...] = ()
+    selector: tuple[tuple[str, str], ...] = ()
+    network_policies: tuple[NetworkPolicy, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,15 +166,6 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Requirement:
-    """One term of a label selector: key, operator (In, NotIn, Exists, DoesNotExist), values; matchLabels become In."""
-
-    key: str
-    operator: str
-    values: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AnnouncementPolicy:
     """What may be announced from where (CiliumL2AnnouncementPolicy, L2Advertisement). Selector None: selects all."""
 
@@ -144,6 +176,19 @@ class AnnouncementPolicy:
     interfaces: tuple[str, ...] = ()
     pools: tuple[str, ...] = ()
     errors: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controller:
+    """Someone who writes addresses into LoadBalancer Services.
+
+    `source` is what shows it ("DaemonSet kube-system/svclb-web"). `service`: the one Service (namespace/name) that it
+    shows it for, "" for all that it serves.
+    """
+
+    name: str
+    source: str
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,3 +211,4 @@ class Cluster:
     services: tuple[Service, ...] | None = None
     missing_rights: tuple[Right, ...] = ()
     stray_claims: tuple[Claim, ...] | None = None
+    controllers: tuple[Controller, ...] | None = None

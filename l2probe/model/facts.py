@@ -10,7 +10,10 @@ from l2probe.model.terms import Dialect, Flow, Ip, Mac, NodeName, Outcome, Place
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vantage:
-    """Where we stand. `cluster_node`: the Node that this host is; None when it is none (or nobody looked)."""
+    """Where we stand. `cluster_node`: the Node that this host is; None when it is none (or nobody looked).
+
+    `subnets`: those that the interface is on, as CIDR. `routers`: its default gateways.
+    """
 
     interface: str | None
     mac: Mac | None = None
@@ -19,6 +22,8 @@ class Vantage:
     gateway: Ip | None = None
     raw_socket: bool = False
     cluster_node: NodeName | None = None
+    subnets: tuple[str, ...] = ()
+    routers: tuple[Ip, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +88,8 @@ class Trial:
     the target was chosen. `observed_seconds`: how long the wire was watched after the Service pointed at the target;
     `settled`: the cluster demonstrably had its chance to react in that time (for Cilium: the same holder renewed its
     lease after the change, or another took it). `own` False: a Service of the user's, to which we hold no secret; then
-    an established connection counts as answered and proves nothing about who answered.
+    an established connection counts as answered and proves nothing about who answered. `ingress`: the addresses that
+    the Service had, each time that they were read and had changed, oldest first.
     """
 
     name: str
@@ -99,6 +105,35 @@ class Trial:
     settled: bool = False
     obstacle: str | None = None
     own: bool = True
+    ingress: tuple[tuple[Ip, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharer:
+    """Another Service that has an address of one that was tried, and what is claimed about who announces it."""
+
+    service: Service
+    claims: tuple[Claim, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OffLink:
+    """What was asked on the nodes' segment about addresses that lie in none of its subnets, and who answered."""
+
+    interface: str
+    subnets: tuple[str, ...]
+    asked: tuple[Ip, ...]
+    replies: tuple[NeighbourReply, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ping:
+    """One ICMP echo request to a VIP. `said`: the ICMP message that came instead of an answer, in words."""
+
+    at: float
+    vip: Ip
+    answered: bool
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +143,8 @@ class Evidence:
     `node_replies`: answers to who-has for the nodes' own addresses, which map MACs to nodes and show that the interface
     can hear at all. `required`: capabilities without which the user calls the cluster broken. `command`: the flow that
     observed ("run", "diagnose", "audit"). `pool_replies`: answers to who-has for pool addresses that no Service has.
-    `echo`: what answered in our own Pods, which decides how much an answer proves.
+    `echo`: what answered in our own Pods, which decides how much an answer proves. `sharers`: other Services at these
+    addresses. `pings`: only when asked for.
     """
 
     cluster: Cluster
@@ -121,3 +157,6 @@ class Evidence:
     command: str = "run"
     pool_replies: tuple[NeighbourReply, ...] | None = None
     echo: Dialect = Dialect.SCRIPT
+    sharers: tuple[Sharer, ...] = ()
+    off_link: OffLink | None = None
+    pings: tuple[Ping, ...] | None = None

@@ -52,7 +52,7 @@ def offered(*words: str) -> list[str]:
         (("run", "--lab", "--fault", "silent"), ["silent-leader"]),
         (("lab", "fault", ""), list(faults.FAULTS)),
         (("lab", "up", "--profile", "metallb"), [name for name in profiles.PROFILES if name.startswith("metallb")]),
-        (("explain", "b0"), ["B01", "B02", "B04", "B06", "B07"]),
+        (("explain", "b0"), [f"B0{number}" for number in range(1, 10)]),
         (("explain", "silent"), ["silent-leader"]),
         (("explain", "nothing-like-it"), []),
         (("completion", ""), ["bash", "zsh", "fish"]),

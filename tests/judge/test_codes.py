@@ -30,6 +30,7 @@ from l2probe.model import (
     Trial,
     Verdict,
 )
+from tests.judge import objects
 from tests.judge import test_faults as faults
 from tests.judge import test_paths as paths
 from tests.judge import test_stability as stability
@@ -225,14 +226,23 @@ RAISED: dict[str, tuple[Callable[[], Evidence], Verdict]] = {
     "A02": (conflict, Verdict.FAIL),
     "A03": (taken, Verdict.FAIL),
     "A04": (lambda: pending(None, load_balancer_class="example.com/none"), Verdict.FAIL),
+    "A05": (objects.given_a_nodes_address, Verdict.FAIL),
+    "A06": (objects.fought_over, Verdict.FAIL),
+    "A07": (objects.astray, Verdict.FAIL),
+    "A08": (objects.owned_twice, Verdict.FAIL),
     "B01": (faults.no_policy, Verdict.FAIL),
     "B02": (
         lambda: with_cluster(unclaimed(silent(healthy())), policies=(policy(load_balancer_ips=False),)),
         Verdict.FAIL,
     ),
+    "B03": (objects.wrong_interface, Verdict.FAIL),
     "B04": (lambda: with_cluster(unclaimed(silent(healthy())), announcing=False), Verdict.FAIL),
+    "B05": (objects.homeless, Verdict.FAIL),
     "B06": (faults.stale_lease, Verdict.FAIL),
     "B07": (faults.silent_leader, Verdict.FAIL),
+    "B08": (lambda: objects.crowded(120), Verdict.WARN),
+    "B09": (lambda: objects.labelled(*NODES), Verdict.FAIL),
+    "B10": (objects.accelerated, Verdict.WARN),
     "B11": (lambda: only_asked(healthy(), 6, "unicast"), Verdict.FAIL),
     "B12": (lambda: only_asked(healthy(), 4, "unicast"), Verdict.FAIL),
     "B13": (without_endpoints, Verdict.FAIL),
@@ -243,6 +253,7 @@ RAISED: dict[str, tuple[Callable[[], Evidence], Verdict]] = {
     "C04": (mismatch, Verdict.FAIL),
     "C05": (gone, Verdict.FAIL),
     "C06": (everyone, Verdict.FAIL),
+    "C07": (objects.split, Verdict.FAIL),
     "D01": (healthy, Verdict.WARN),
     "D02": (unready, Verdict.FAIL),
     "D03": (faults.announcer_drops, Verdict.FAIL),
@@ -255,6 +266,7 @@ RAISED: dict[str, tuple[Callable[[], Evidence], Verdict]] = {
     "D10": (faults.foreign_owner, Verdict.FAIL),
     "D11": (lambda: each_exchange(healthy(), lambda _, one: lost(one, Outcome.REFUSED_RST)), Verdict.FAIL),
     "D12": (faults.loss, Verdict.FAIL),
+    "D13": (lambda: objects.guarded(objects.policy()), Verdict.FAIL),
     "E01": (lambda: each_exchange(healthy(datapath=Datapath.SNAT), kube_proxy), Verdict.WARN),
     "E02": (lambda: healthy(datapath=Datapath.SNAT), Verdict.WARN),
     "E03": (faults.dsr_not_effective, Verdict.FAIL),
@@ -270,6 +282,7 @@ RAISED: dict[str, tuple[Callable[[], Evidence], Verdict]] = {
     "V04": (deaf, Verdict.UNKNOWN),
     "V05": (lambda: with_cluster(healthy(), missing_rights=(Right(verb="list", resource="leases"),)), Verdict.WARN),
     "V06": (unmapped, Verdict.UNKNOWN),
+    "V07": (objects.pinged, Verdict.PASS),
 }
 
 

@@ -58,6 +58,13 @@ def test_a_warning_explains_no_failure() -> None:
     assert arranged[0].code == "B07"
 
 
+def test_a_prediction_explains_nothing_that_is_there() -> None:
+    """A pool that may give an address away is no cause of what another warning saw."""
+    arranged = arrange([found("A05", Verdict.WARN), found("D01", Verdict.WARN)])
+
+    assert [f.consequence_of for f in arranged] == [None, None]
+
+
 def test_the_same_code_of_two_services_is_one_finding() -> None:
     """Two silent Services are one B07 that names the second, with the observations of both."""
     (only,) = arrange([found("B07", because=("a",)), found("B07", name="dns", because=("b",))])

@@ -11,24 +11,31 @@ from hypothesis import strategies as st
 from l2probe.judge import CODES, conclude, judge
 from l2probe.judge.table import RANK
 from l2probe.model import (
+    Admission,
     AnnouncementPolicy,
     Backend,
     Claim,
     Cluster,
     Condition,
+    Controller,
     Datapath,
     Evidence,
     Exchange,
     Flow,
     NeighbourReply,
+    NetworkPolicy,
     Node,
+    OffLink,
     Outcome,
+    Ping,
     Placement,
     Pool,
+    Port,
     Protocol,
     Requirement,
     Right,
     Service,
+    Sharer,
     TrafficPolicy,
     Trial,
     Vantage,
@@ -60,6 +67,19 @@ BACKENDS = st.builds(Backend, address=IPS, node=maybe(NAMES), ready=st.booleans(
 CONDITIONS = st.builds(
     Condition, type=WORDS, status=st.sampled_from(("True", "False", "Warning")), reason=WORDS, message=WORDS
 )
+TERMS = st.builds(
+    Requirement, key=WORDS, operator=st.sampled_from(("In", "NotIn", "Exists", "DoesNotExist", "Gt")), values=few(WORDS)
+)
+ADMISSIONS = few(st.builds(Admission, network=st.sampled_from(("198.51.100.0/24", "::/0", "no network"))), 1)
+NETWORK_POLICIES = st.builds(
+    NetworkPolicy,
+    kind=WORDS,
+    namespace=st.sampled_from(("", "shop")),
+    name=WORDS,
+    selector=few(TERMS, 1),
+    admits=ADMISSIONS,
+    denies=ADMISSIONS,
+)
 SERVICES = st.builds(
     Service,
     namespace=st.just("shop"),
@@ -70,6 +90,12 @@ SERVICES = st.builds(
     conditions=few(CONDITIONS, 1),
     backends=maybe(few(BACKENDS)),
     labels=PAIRS,
+    wanted=few(IPS, 2),
+    sharing_key=maybe(WORDS),
+    source_ranges=few(st.sampled_from(("198.51.100.0/24", "0.0.0.0/0", "nonsense")), 1),
+    selector=PAIRS,
+    network_policies=maybe(few(NETWORK_POLICIES, 2)),
+    ports=few(st.builds(Port, protocol=st.sampled_from(Protocol), port=st.just(80)), 1),
 )
 CLAIMS = st.builds(
     Claim,
@@ -124,9 +150,8 @@ TRIALS = st.builds(
     observed_seconds=TIMES,
     settled=st.booleans(),
     obstacle=maybe(WORDS),
-)
-TERMS = st.builds(
-    Requirement, key=WORDS, operator=st.sampled_from(("In", "NotIn", "Exists", "DoesNotExist", "Gt")), values=few(WORDS)
+    own=st.booleans(),
+    ingress=few(few(IPS, 2)),
 )
 POLICIES = st.builds(
     AnnouncementPolicy,
@@ -136,6 +161,7 @@ POLICIES = st.builds(
     node_selector=maybe(few(TERMS)),
     pools=few(WORDS),
     errors=few(CONDITIONS, 1),
+    interfaces=few(st.sampled_from(("^eth", "enp", "(", "")), 1),
 )
 POOLS = st.builds(
     Pool,
@@ -145,13 +171,23 @@ POOLS = st.builds(
     conflicting=st.booleans(),
     available=maybe(st.integers(0, 9)),
 )
+SETTINGS = st.sampled_from(
+    (
+        ("devices", "eth0"),
+        ("k8s-client-qps", "0.1"),
+        ("k8s-client-qps", "none"),
+        ("l2-announcements-renew-deadline", "5 s"),
+        ("bpf-lb-acceleration", "native"),
+    )
+)
 CLUSTERS = st.builds(
     Cluster,
     implementation=st.sampled_from((None, "cilium", "metallb", "kube-vip", "other")),
     implementation_version=st.sampled_from((None, "v1.17.1", "1.20.2", "latest", "")),
     announcing=maybe(st.booleans()),
     datapath=maybe(st.sampled_from(Datapath)),
-    settings=PAIRS,
+    settings=PAIRS | few(SETTINGS),
+    controllers=maybe(few(st.builds(Controller, name=WORDS, source=WORDS, service=st.sampled_from(("", "shop/web"))))),
     pools=maybe(few(POOLS)),
     policies=maybe(few(POLICIES)),
     nodes=maybe(few(st.builds(Node, name=NAMES, addresses=few(IPS), ready=st.booleans(), labels=PAIRS))),
@@ -166,6 +202,8 @@ VANTAGES = st.builds(
     gateway=maybe(IPS),
     raw_socket=st.booleans(),
     cluster_node=maybe(NAMES),
+    subnets=few(st.sampled_from(("198.51.100.0/24", "2001:db8::/64", "10.0.0.0/8"))),
+    routers=few(IPS, 1),
 )
 EVIDENCE = st.builds(
     Evidence,
@@ -174,6 +212,10 @@ EVIDENCE = st.builds(
     node_replies=maybe(few(REPLIES, 6)),
     trials=few(TRIALS, 4),
     flows=few(st.sampled_from(Flow), 4).map(lambda flows: tuple(dict.fromkeys(flows))),
+    sharers=few(st.builds(Sharer, service=SERVICES, claims=maybe(few(CLAIMS)))),
+    off_link=maybe(st.builds(OffLink, interface=WORDS, subnets=few(WORDS), asked=few(IPS), replies=few(REPLIES))),
+    pool_replies=maybe(few(REPLIES)),
+    pings=maybe(few(st.builds(Ping, at=TIMES, vip=IPS, answered=st.booleans(), said=WORDS))),
     required=few(st.sampled_from(("announced", "exclusive", "reachable", "source", "local", "payload", "unheard-of"))),
 )
 MANY = settings(
