@@ -35,9 +35,15 @@ WITHIN = (
     Right(verb="list", resource="pods", namespace=kubevip.NAMESPACE),
 )
 """What is read in one namespace only: cilium-config, and kube-vip's static Pods."""
+GUARDS: tuple[Triple, ...] = (
+    ("list", "networkpolicies", "networking.k8s.io"),
+    ("list", "ciliumnetworkpolicies", "cilium.io"),
+    ("list", "ciliumclusterwidenetworkpolicies", "cilium.io"),
+)
+"""Whom the Pods admit: only read where connections were lost."""
 COMMANDS: Mapping[str, tuple[Triple, ...]] = {
     "run": (*NEEDED, *WANTED, *DESCRIBES, *(right for claims in CLAIMS.values() for right in claims)),
-    "diagnose": (*DESCRIBES, ("get", "services", ""), ("list", "events", "")),
+    "diagnose": (*DESCRIBES, *GUARDS, ("get", "services", ""), ("list", "events", "")),
     "audit": (*DESCRIBES, ("list", "events", "")),
     "cleanup": (
         ("list", "namespaces", ""),

@@ -36,6 +36,7 @@ class Wanted:
     namespace: str | None
     http: bool
     udp_payload: str | None
+    ping: bool
     interface: str | None
     pcap: Path | None
     output: str
@@ -64,6 +65,7 @@ def _diagnose_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--http", is_flag=True, help="Also send a GET / to each TCP port."),
         click.option("--udp-payload", metavar="TEXT", help="Also send this datagram to each UDP port."),
+        click.option("--ping", is_flag=True, help="Also ping each address; an address that ignores ping is healthy."),
         click.option(
             "--interface",
             metavar="NAME",
@@ -120,7 +122,9 @@ def _against_cluster(wanted: Wanted, argv: list[str]) -> int:
     wish = Wish(words=wanted.services, everything=wanted.everything, namespace=wanted.namespace)
     payload = None if wanted.udp_payload is None else wanted.udp_payload.encode()
     try:
-        evidence = diagnose(Plan(wish=wish, http=wanted.http, udp_payload=payload, pcap=wanted.pcap), edges)
+        evidence = diagnose(
+            Plan(wish=wish, http=wanted.http, udp_payload=payload, ping=wanted.ping, pcap=wanted.pcap), edges
+        )
     finally:
         progress.clear()
     report = conclude(
@@ -138,6 +142,7 @@ def _against_cluster(wanted: Wanted, argv: list[str]) -> int:
 def _edges(wanted: Wanted, progress: Progress) -> Edges:
     from l2probe.diagnose.edges import Edges  # noqa: PLC0415 - with the edges' libraries
     from l2probe.diagnose.knocking import knock  # noqa: PLC0415 - likewise
+    from l2probe.diagnose.pinging import ping  # noqa: PLC0415 - likewise
     from l2probe.diagnose.reading import Reading  # noqa: PLC0415 - likewise
     from l2probe.diagnose.solicitor import Solicitor  # noqa: PLC0415 - likewise
     from l2probe.observe.kube import connect  # noqa: PLC0415 - likewise
@@ -153,6 +158,7 @@ def _edges(wanted: Wanted, progress: Progress) -> Edges:
         solicit=Solicitor,
         map_nodes=map_nodes,
         knock=knock,
+        ping=ping,
         now=time.time,
         pause=threading.Event().wait,
         say=progress,

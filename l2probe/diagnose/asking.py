@@ -29,6 +29,11 @@ def ask_nodes(wire: Wire | None, addresses: Sequence[Ip]) -> Replies | None:
     return wire.ask(addresses, times=3, gap=0.12, linger=0.3, stop_early=True)
 
 
+def ask_beside(wire: Wire, addresses: Sequence[Ip]) -> Replies:
+    """Ask for addresses that nobody is expected to answer for from here."""
+    return wire.ask(addresses, times=2, gap=0.12, linger=0.3)
+
+
 def ask_all(
     wire: Wire,
     solicitor: Solicitor,

@@ -12,7 +12,21 @@ from pathlib import Path
 from typing import Protocol
 
 from l2probe.diagnose.knocking import Knock
-from l2probe.model import Claim, Cluster, Condition, Exchange, Ip, Mac, NeighbourReply, Node, Service, Vantage
+from l2probe.model import (
+    Claim,
+    Cluster,
+    Condition,
+    Exchange,
+    Ip,
+    Mac,
+    NeighbourReply,
+    NetworkPolicy,
+    Node,
+    Ping,
+    Right,
+    Service,
+    Vantage,
+)
 
 Name = tuple[str, str]
 """Namespace and name of a Service."""
@@ -40,6 +54,14 @@ class Api(Protocol):
 
     def service(self, name: Name) -> Service | None:
         """Return one LoadBalancer Service with its backends; None when there is none."""
+        ...
+
+    def addresses(self, services: Collection[Name]) -> Mapping[Name, tuple[Ip, ...]]:
+        """Return the ingress addresses that these Services have now; a Service that is gone is left out."""
+        ...
+
+    def network_policies(self, namespace: str) -> tuple[tuple[NetworkPolicy, ...] | None, tuple[Right, ...]]:
+        """Return the policies that may concern a namespace's Pods (None: could not be read), and the rights denied."""
         ...
 
     def warning(self, name: Name) -> Condition | None:
@@ -87,6 +109,14 @@ class Solicitor(Protocol):
         ...
 
 
+class Pinger(Protocol):
+    """Sends ICMP echo requests."""
+
+    def __call__(self, vips: Sequence[Ip]) -> tuple[Ping, ...]:
+        """Ping each address once or more, side by side, and return what came; () where this host may not."""
+        ...
+
+
 class Knocker(Protocol):
     """Puts harmless traffic to Services."""
 
@@ -112,6 +142,7 @@ class Edges:
         [Sequence[NeighbourReply], Sequence[NeighbourReply], Sequence[Node]], tuple[NeighbourReply, ...]
     ]
     knock: Knocker
+    ping: Pinger
     now: Callable[[], float]
     pause: Callable[[float], object]
     say: Callable[[str], None]

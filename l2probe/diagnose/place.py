@@ -16,13 +16,16 @@ Look = Callable[[Sequence[Ip], Sequence[Node]], Vantage]
 class Place:
     """The vantage, the addresses that its interface can ask for, and why not for each of the others.
 
-    `unroutable`: those to which not even traffic can be sent.
+    `unroutable`: those to which not even traffic can be sent. `segment`: the nodes' own segment, where this host is on
+    it; `far`: the addresses that it does not hold, and that are asked for there all the same.
     """
 
     vantage: Vantage
     near: frozenset[Ip]
     obstacles: Mapping[Ip, str]
     unroutable: frozenset[Ip]
+    segment: Vantage | None = None
+    far: tuple[Ip, ...] = ()
 
 
 def stand(look: Look, vips: Sequence[Ip], nodes: Sequence[Node]) -> Place:
@@ -34,8 +37,12 @@ def stand(look: Look, vips: Sequence[Ip], nodes: Sequence[Node]) -> Place:
     reachable = frozenset(near)
     unroutable = frozenset(vip for vip in vips if single[vip].on_link is None)
     everything = len(near) + len(unroutable) == len(vips)
+    vantage = look(near or vips, nodes)
+    segment = vantage if near else look((), nodes)
     return Place(
-        vantage=look(near or vips, nodes),
+        vantage=vantage,
+        segment=segment if segment.on_link and segment.interface else None,
+        far=tuple(vip for vip in vips if vip not in reachable),
         near=reachable,
         # Where all lie behind a router, the judge says so once (V02).
         obstacles={

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from l2probe.announcers import cilium, kubevip, metallb
 from l2probe.announcers.lease import Lease
 from l2probe.diagnose.edges import Name
 from l2probe.errors import ClusterError, NotAllowedError
-from l2probe.model import Claim, Cluster, Condition, Right, Service
+from l2probe.model import Claim, Cluster, Condition, Ip, NetworkPolicy, Right, Service
 from l2probe.observe import custom, decode, objects, survey
+from l2probe.observe import network_policies as policies
 from l2probe.observe.lists import fetch, fetch_if_served
 from l2probe.observe.refusals import NOT_FOUND, StatusError, one_line
 from l2probe.observe.survey import Announcer
@@ -21,6 +23,14 @@ LEASES = Right(verb="list", resource="leases", group="coordination.k8s.io")
 L2_STATUSES = Right(verb="list", resource="servicel2statuses", group=metallb.GROUP)
 CLAIM_RIGHTS = {cilium.NAME: LEASES, kubevip.NAME: LEASES, metallb.NAME: L2_STATUSES}
 """What must be allowed to read who should announce, by implementation."""
+POLICY_RIGHTS = {
+    kind: Right(verb="list", resource=kind.resource, group=kind.group)
+    for kind in (policies.KUBERNETES, policies.CILIUM, policies.CLUSTERWIDE)
+}
+"""What must be allowed to read which clients the Pods admit; only used where connections were lost."""
+SINGLY = 16
+"""Services whose addresses are read again one by one; of more the whole list is read."""
+PARALLEL = 8
 WARNING = "Warning"
 Found = Mapping[Name, tuple[Claim, ...]]
 Announced = tuple[Found, tuple[Claim, ...]]
@@ -71,6 +81,52 @@ class Reading:
                 return None
             raise
         return next(iter(decode.load_balancers([found], self._slices(name))), None)
+
+    def addresses(self, services: Collection[Name]) -> Mapping[Name, tuple[Ip, ...]]:
+        """Return the ingress addresses that these Services have now; a Service that is gone is left out."""
+        if len(services) > SINGLY:
+            items: Iterable[objects.ServiceObject] = fetch(self._transport, "/api/v1/services", objects.ServiceObject)[
+                0
+            ]
+        else:
+            with ThreadPoolExecutor(PARALLEL, thread_name_prefix="addresses") as pool:
+                items = [item for item in pool.map(self._object, services) if item is not None]
+        found = {(item.metadata.namespace, item.metadata.name): decode.service(item, None).vips for item in items}
+        return {name: found[name] for name in services if name in found}
+
+    def _object(self, name: Name) -> objects.ServiceObject | None:
+        try:
+            return self._transport.get(_path(name), objects.ServiceObject)
+        except StatusError as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+
+    def network_policies(self, namespace: str) -> tuple[tuple[NetworkPolicy, ...] | None, tuple[Right, ...]]:
+        """Return the policies that may concern a namespace's Pods, and the rights that were denied.
+
+        None when a kind that is served could not be read: then nobody is known to be refused.
+        """
+        found: list[NetworkPolicy] = []
+        denied: list[Right] = []
+        for kind, right in POLICY_RIGHTS.items():
+            try:
+                found += self._policies_of(kind, namespace)
+            except NotAllowedError:
+                denied.append(right)
+            except ClusterError:
+                return None, tuple(denied)  # it only adds words to what is known already
+        unserved = [right for right in denied if right.group == "cilium.io" and self._announcer.name != cilium.NAME]
+        missing = tuple(right for right in denied if right not in unserved)
+        return (None if missing else tuple(found)), missing
+
+    def _policies_of(self, kind: policies.Kind, namespace: str) -> Iterable[NetworkPolicy]:
+        path = kind.path(namespace)
+        if kind is policies.KUBERNETES:
+            plain = fetch_if_served(self._transport, path, policies.NetworkPolicyObject) or ()
+            return (policy for item in plain for policy in policies.kubernetes(item))
+        items = fetch_if_served(self._transport, path, policies.CiliumPolicyObject) or ()
+        return (policy for item in items for policy in policies.cilium(kind, item))
 
     def _slices(self, name: Name) -> list[objects.SliceObject] | None:
         path = f"/apis/discovery.k8s.io/v1/namespaces/{name[0]}/endpointslices"

@@ -32,6 +32,21 @@ SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 BLOCKING_EFFECTS = frozenset({"NoSchedule", "NoExecute"})
 PROTOCOLS = {protocol.value: protocol for protocol in Protocol}
 Pairs = tuple[tuple[str, str], ...]
+WANTED = (
+    "lbipam.cilium.io/ips",
+    "io.cilium/lb-ipam-ips",
+    "metallb.io/loadBalancerIPs",
+    "metallb.universe.tf/loadBalancerIPs",
+    "kube-vip.io/loadbalancerIPs",
+)
+"""Annotations by which a Service asks for addresses, as a list with commas; spec.loadBalancerIP is the field."""
+SHARING_KEYS = (
+    "lbipam.cilium.io/sharing-key",
+    "io.cilium/lb-ipam-sharing-key",
+    "metallb.io/allow-shared-ip",
+    "metallb.universe.tf/allow-shared-ip",
+)
+"""Annotations by which Services share an address with those of the same value."""
 
 
 def pairs(mapping: Mapping[str, str] | None) -> Pairs:
@@ -110,7 +125,25 @@ def service(item: objects.ServiceObject, backends: tuple[Backend, ...] | None) -
         hostnames=tuple(
             one_line(entry.hostname) for entry in item.status.load_balancer.ingress or () if entry.hostname
         ),
+        wanted=wanted(item),
+        sharing_key=sharing_key(item.metadata.annotations),
+        source_ranges=tuple(text.strip() for text in item.spec.load_balancer_source_ranges or ()),
+        selector=pairs(item.spec.selector),
     )
+
+
+def wanted(item: objects.ServiceObject) -> tuple[Ip, ...]:
+    """Return the addresses that a Service asks for; "0.0.0.0" asks for any (kube-vip: by DHCP)."""
+    annotations = item.metadata.annotations or {}
+    texts = [text for key in WANTED if key in annotations for text in annotations[key].split(",")]
+    found = ips(text.strip() for text in (*texts, item.spec.load_balancer_ip or ""))
+    return tuple(each for each in found if not ipaddress.ip_address(each).is_unspecified)
+
+
+def sharing_key(annotations: Mapping[str, str] | None) -> str:
+    """Return the key under which a Service may share its address; "" when it has none."""
+    known = annotations or {}
+    return next((one_line(known[key]) for key in SHARING_KEYS if key in known), "")
 
 
 def ports(parts: Sequence[objects.ServicePort]) -> Iterable[Port]:

@@ -107,6 +107,8 @@ class ServiceSpec(Part, frozen=True):
     selector: dict[str, str] | None = None
     external_traffic_policy: str | None = None
     load_balancer_class: str | None = None
+    load_balancer_ip: str | None = msgspec.field(default=None, name="loadBalancerIP")
+    load_balancer_source_ranges: list[str] | None = None
 
 
 class ServiceObject(Part, frozen=True):

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from l2probe.announcers import cilium, kubevip, metallb
+from l2probe.announcers import cilium, kubevip, metallb, servicelb
 from l2probe.announcers.image import version_of
 from l2probe.errors import ClusterError, NotAllowedError
-from l2probe.model import AnnouncementPolicy, Cluster, Pool, Right
+from l2probe.model import AnnouncementPolicy, Cluster, Controller, Pool, Right
 from l2probe.observe import custom, decode, objects
 from l2probe.observe.lists import fetch, fetch_if_served
 from l2probe.observe.refusals import NOT_FOUND, StatusError
@@ -124,6 +124,7 @@ def survey(transport: Transport, context: str | None) -> tuple[Cluster, Announce
             nodes=None if found_nodes is None else tuple(decode.node(item) for item in found_nodes),
             services=None if found_services is None else decode.load_balancers(found_services, slices.result()),
             missing_rights=tuple(dict.fromkeys(reader.missing)),
+            controllers=controllers(raw),
         ), announcer
 
 
@@ -262,3 +263,32 @@ def policies(raw: Raw, announcer: Announcer) -> tuple[AnnouncementPolicy, ...] |
         return None if ADVERTISEMENTS in raw.missing else tuple(found)
     found = [decode.cilium_policy(item) for item in raw.cilium_policies or ()]
     return None if CILIUM_POLICIES in raw.missing else tuple(found)
+
+
+def controllers(raw: Raw) -> tuple[Controller, ...] | None:
+    """Return who writes addresses into LoadBalancer Services, as far as pools and DaemonSets show it.
+
+    None when DaemonSets could not be read.
+    """
+    if raw.daemon_sets is None:
+        return None
+    allocating = (raw.config or {}).get("enable-lb-ipam", "true") != "false"
+    kinds = (
+        ("Cilium LB IPAM", "CiliumLoadBalancerIPPool", raw.cilium_pools if allocating else None),
+        ("MetalLB", "IPAddressPool", raw.metallb_pools),
+    )
+    everywhere = [
+        Controller(name=name, source=f"{len(found)} {kind}{'s' if len(found) > 1 else ''}")
+        for name, kind, found in kinds
+        if found
+    ]
+    return (*everywhere, *(one for item in raw.daemon_sets if (one := _service_lb(item)) is not None))
+
+
+def _service_lb(item: objects.DaemonSetObject) -> Controller | None:
+    meta, containers = item.metadata, item.spec.template.spec.containers or ()
+    image = containers[0].image if containers else ""
+    service = servicelb.service_of(meta.namespace, meta.name, meta.labels or {}, image)
+    if service is None:
+        return None
+    return Controller(name=servicelb.NAME, source=f"DaemonSet {meta.namespace}/{meta.name}", service=service)

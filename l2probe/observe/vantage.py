@@ -11,6 +11,9 @@ from l2probe.observe import netlink
 from l2probe.observe.capture import permitted
 from l2probe.observe.netlink import Address, Link, Route
 
+FARAWAY = (Ip("192.0.2.1"), Ip("100::1"))
+"""Addresses that are on nobody's segment (RFC 5737, RFC 6666): their route is the default one. Nothing is sent."""
+
 
 def vantage(vips: Sequence[Ip], nodes: Sequence[Node], *, interface: str | None = None) -> Vantage:
     """Return the interface towards the VIPs (none yet: towards the nodes) and what can be seen from it.
@@ -34,7 +37,21 @@ def vantage(vips: Sequence[Ip], nodes: Sequence[Node], *, interface: str | None 
         gateway=next((route.gateway for _, route in routes if route.index == link.index and route.gateway), None),
         raw_socket=permitted(),
         cluster_node=node,
+        subnets=_subnets(link, ours),
+        routers=_routers(link),
     )
+
+
+def _subnets(link: Link, ours: Sequence[Address]) -> tuple[str, ...]:
+    """Return the networks that the interface is on; link-local ones hold no address that a Service could have."""
+    mine = (address.network for address in ours if address.index == link.index)
+    return tuple(dict.fromkeys(str(network) for network in mine if not network.is_link_local))
+
+
+def _routers(link: Link) -> tuple[Ip, ...]:
+    """Return the default gateways on this interface."""
+    found = (netlink.route(target) for target in FARAWAY)
+    return tuple(route.gateway for route in found if route and route.gateway and route.index == link.index)
 
 
 def _forced(name: str, links: Iterable[Link]) -> Link:

@@ -19,9 +19,12 @@ from l2probe.model import (
     Ip,
     Mac,
     NeighbourReply,
+    NetworkPolicy,
     Node,
     NodeName,
     Outcome,
+    Ping,
+    Right,
     Service,
     Vantage,
 )
@@ -46,6 +49,10 @@ class World:
     outcome: Outcome = Outcome.ANSWERED
     claims_denied: bool = False
     warning: Condition | None = None
+    addresses: list[Mapping[Name, tuple[Ip, ...]]] = field(default_factory=list)
+    policies: tuple[NetworkPolicy, ...] | None = ()
+    policies_denied: tuple[Right, ...] = ()
+    namespaces: list[str] = field(default_factory=list)
     place: Vantage = field(default_factory=vantage)
     places: Mapping[Ip, Vantage] = field(default_factory=dict)
 
@@ -67,6 +74,7 @@ class World:
             solicit=self.solicitor,
             map_nodes=map_nodes,
             knock=self.knock,
+            ping=self.ping,
             now=lambda: self.clock,
             pause=self.pass_time,
             say=self.said.append,
@@ -106,6 +114,10 @@ class World:
             )
             for number, one in enumerate(one for knocks in rounds for one in knocks)
         )
+
+    def ping(self, vips: Sequence[Ip]) -> tuple[Ping, ...]:
+        """Answer no ping, as a load balancer does."""
+        return tuple(Ping(at=self.clock, vip=vip, answered=False) for vip in vips)
 
     def holder_of(self, vip: Ip) -> NodeName | None:
         """Return who answers for an address."""
@@ -165,6 +177,17 @@ class FakeApi:
     def service(self, name: Name) -> Service | None:
         """Return a LoadBalancer Service that no list showed."""
         return next((each for each in (API, WEB) if (each.namespace, each.name) == name), None)
+
+    def addresses(self, services: Collection[Name]) -> Mapping[Name, tuple[Ip, ...]]:
+        """Return the addresses now: the next of those that the test wants, else those of before."""
+        if self.world.addresses:
+            return self.world.addresses.pop(0)
+        return {(s.namespace, s.name): s.vips for s in self.world.services or () if (s.namespace, s.name) in services}
+
+    def network_policies(self, namespace: str) -> tuple[tuple[NetworkPolicy, ...] | None, tuple[Right, ...]]:
+        """Return the policies of the namespace."""
+        self.world.namespaces.append(namespace)
+        return self.world.policies, self.world.policies_denied
 
     def warning(self, name: Name) -> Condition | None:
         """Return the newest warning."""

@@ -143,6 +143,73 @@ def test_one_service_is_read_with_its_backends(api: Api, reading: Reading) -> No
     assert reading.service(API) is None
 
 
+def shop_service(name: str, ip: str) -> dict[str, object]:
+    """Return a LoadBalancer Service of the shop with an address."""
+    return {
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"type": "LoadBalancer"},
+        "status": {"loadBalancer": {"ingress": [{"ip": ip}]}},
+    }
+
+
+def test_addresses_are_read_again_one_by_one_or_as_a_list(api: Api, reading: Reading) -> None:
+    """A few Services by name, many in one list; one that is gone is left out."""
+    api.on(SERVICE, reply(shop_service("api", "198.51.100.40")))
+    api.on("GET /api/v1/services", reply(listed(shop_service("api", "198.51.100.41"))))
+
+    few = reading.addresses([API, ("shop", "gone")])
+    many = reading.addresses([API, *(("shop", f"s{n}") for n in range(40))])
+
+    assert few == {API: ("198.51.100.40",)}
+    assert many == {API: ("198.51.100.41",)}
+
+
+NETPOL = "GET /apis/networking.k8s.io/v1/namespaces/shop/networkpolicies"
+CNP = "GET /apis/cilium.io/v2/namespaces/shop/ciliumnetworkpolicies"
+CCNP = "GET /apis/cilium.io/v2/ciliumclusterwidenetworkpolicies"
+
+
+def test_network_policies_of_all_kinds_are_read(api: Api, reading: Reading) -> None:
+    """Of the namespace and of the whole cluster; kinds that are not served have none."""
+    clusters.cilium(api, **clusters.L2)
+    api.on(NETPOL, reply(listed({"metadata": {"name": "a", "namespace": "shop"}, "spec": {"podSelector": {}}})))
+    spec = {"endpointSelector": {}, "ingress": [{"fromEntities": ["cluster"]}]}
+    api.on(CCNP, reply(listed({"metadata": {"name": "c"}, "spec": spec})))
+    reading.survey()
+
+    found, denied = reading.network_policies("shop")
+
+    assert [(policy.kind, policy.name) for policy in found or ()] == [
+        ("NetworkPolicy", "a"),
+        ("CiliumClusterwideNetworkPolicy", "c"),
+    ]
+    assert denied == ()
+
+
+def test_denied_policies_leave_it_open(api: Api, reading: Reading) -> None:
+    """One kind that may not be read may be the one that admits us: nothing is known then."""
+    clusters.cilium(api, **clusters.L2)
+    api.on(NETPOL, reply(listed()))
+    api.on(CNP, DENIED)
+    reading.survey()
+
+    found, denied = reading.network_policies("shop")
+
+    assert found is None
+    assert [right.resource for right in denied] == ["ciliumnetworkpolicies"]
+
+
+def test_ciliums_kinds_are_not_missed_where_cilium_is_not(api: Api, reading: Reading) -> None:
+    """RBAC denies kinds that do not exist too: without Cilium they cost nothing."""
+    clusters.metallb(api)
+    api.on(NETPOL, reply(listed()))
+    for what in (CNP, CCNP):
+        api.on(what, DENIED)
+    reading.survey()
+
+    assert reading.network_policies("shop") == ((), ())
+
+
 def test_the_newest_warning_speaks(api: Api, reading: Reading) -> None:
     """Of several the last; without any, or without the right, nothing."""
 

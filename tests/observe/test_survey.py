@@ -7,7 +7,21 @@ from typing import Any
 import pytest
 
 from l2probe.errors import ClusterError
-from l2probe.model import Datapath, Node, NodeName, Pool, Requirement, Right, Service, TrafficPolicy
+from l2probe.judge import judge
+from l2probe.model import (
+    Datapath,
+    Evidence,
+    Node,
+    NodeName,
+    Placement,
+    Pool,
+    Requirement,
+    Right,
+    Service,
+    TrafficPolicy,
+    Trial,
+    Vantage,
+)
 from tests.observe.conftest import Connect
 from tests.observe.scripted import Api, hang, recorded, reply, status
 
@@ -330,3 +344,90 @@ def test_one_list_that_hangs_is_an_error_in_time(api: Api, kube: Connect) -> Non
 
     with pytest.raises(ClusterError, match=r"did not answer GET /api/v1/services\?limit=500 within 0\.3 s"):
         kube(request_timeout=0.3).cluster()
+
+
+def test_what_services_ask_for_is_read(api: Api, kube: Connect) -> None:
+    """Recorded Services: wanted addresses by annotation and by field, sharing keys, selectors; written ones: ranges."""
+    cilium(api, **L2)
+    services = kube().cluster().services
+    metallb(api)
+    others = kube().cluster().services
+
+    assert named(services, "lbip-field").wanted == ("10.99.0.178",)
+    assert named(services, "wanted-taken").wanted
+    assert named(services, "shared-a").sharing_key == named(services, "shared-b").sharing_key != ""
+    assert named(services, "blue-1").sharing_key == ""
+    assert named(others, "shared-a").sharing_key == named(others, "shared-b").sharing_key != ""
+    assert named(others, "wanted-by-field").wanted
+    assert dict(named(others, "ok-local").selector)
+
+
+def test_source_ranges_and_unspecified_wishes(api: Api, kube: Connect) -> None:
+    """Ranges come without blanks; kube-vip's 0.0.0.0 asks for any address."""
+    everywhere(api)
+    metadata = {"name": "a", "namespace": "b", "annotations": {"kube-vip.io/loadbalancerIPs": "0.0.0.0"}}
+    spec = {"type": "LoadBalancer", "loadBalancerSourceRanges": [" 192.0.2.0/24"]}
+    api.on("GET /api/v1/services", reply({"items": [{"metadata": metadata, "spec": spec}], "metadata": {}}))
+
+    (found,) = kube().cluster().services or ()
+
+    assert (found.wanted, found.source_ranges) == ((), ("192.0.2.0/24",))
+
+
+K3S = "svccontroller.k3s.cattle.io"
+
+
+@pytest.mark.parametrize(
+    ("labels", "namespace"),
+    [
+        (
+            {"svccontroller.k3s.cattle.io/svcname": "web", "svccontroller.k3s.cattle.io/svcnamespace": "shop"},
+            "kube-system",
+        ),
+        ({}, "shop"),
+    ],
+)
+def test_every_controller_that_gives_addresses_is_named(
+    api: Api, kube: Connect, labels: dict[str, str], namespace: str
+) -> None:
+    """Pools show Cilium and MetalLB; a DaemonSet of ServiceLB shows which Service it serves, also without labels."""
+    cilium(api, **L2)
+    agent = daemon_set("cilium", "quay.io/cilium/cilium:v1.19.3", {"k8s-app": "cilium"})
+    balancer = daemon_set("svclb-web", "rancher/klipper-lb:v0.4.9", labels, namespace)
+    api.on(DAEMON_SETS, reply({"items": [agent, balancer], "metadata": {}}))
+    api.on(METALLB_POOLS, reply(recorded("metallb/ipaddresspools.json")))
+
+    found = kube().cluster().controllers or ()
+
+    assert [(one.name, one.service) for one in found] == [
+        ("Cilium LB IPAM", ""),
+        ("MetalLB", ""),
+        ("k3s ServiceLB", "shop/web"),
+    ]
+    assert "DaemonSet" in found[-1].source
+
+
+def test_lb_ipam_that_is_off_gives_nothing(api: Api, kube: Connect) -> None:
+    """enable-lb-ipam=false takes it out; DaemonSets that may not be read leave it open."""
+    cilium(api, **L2, **{"enable-lb-ipam": "false"})
+    off = kube().cluster().controllers
+    api.on(DAEMON_SETS, DENIED)
+
+    assert off == ()
+    assert kube().cluster().controllers is None
+
+
+@pytest.mark.parametrize("build", [cilium, metallb])
+def test_recorded_clusters_raise_none_of_what_objects_show(api: Api, kube: Connect, build: Any) -> None:  # noqa: ANN401 - a function
+    """Real objects of healthy clusters, shared addresses and wishes among them, are accused of nothing new."""
+    build(api, **(L2 if build is cilium else {}))
+    cluster = kube().cluster()
+    trials = tuple(
+        Trial(name=service.name, service=service, placement=Placement.ANY, own=False)
+        for service in cluster.services or ()
+    )
+    evidence = Evidence(cluster=cluster, vantage=Vantage(interface="eth0"), trials=trials, command="diagnose")
+
+    found = {one.code for one in judge(evidence)}
+
+    assert not found & {"A05", "A06", "A07", "A08", "B03", "B05", "B08", "B09", "B10", "C07", "D13", "V07"}

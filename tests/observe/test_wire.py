@@ -174,6 +174,8 @@ def test_where_we_stand() -> None:
         "gateway": None,
         "raw_socket": True,
         "cluster_node": None,
+        "subnets": ["198.51.100.0/24", "2001:db8:1::/64"],
+        "routers": [],
     }
     assert found == [segment.NEAR_V4, segment.NEAR_V6]
     assert (seen["nodes"]["interface"], seen["nodes"]["on_link"]) == ("near0", True)
@@ -181,6 +183,7 @@ def test_where_we_stand() -> None:
     assert (seen["forced"]["interface"], seen["forced"]["on_link"]) == ("near0", None)
     assert seen["on a node"]["cluster_node"] == "here"
     assert (seen["routed"]["on_link"], seen["routed"]["gateway"]) == (False, segment.NODE)
+    assert seen["routed"]["routers"] == [segment.NODE]
     assert seen["mixed"]["on_link"] is False
     assert (seen["unprivileged"]["raw_socket"], seen["unprivileged"]["interface"]) == (False, "near0")
     absent, deaf = seen["wrong"]

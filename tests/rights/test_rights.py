@@ -40,6 +40,14 @@ def test_everything_that_is_read_is_granted(command: str) -> None:
     assert {right for right in READ if right.namespace} <= set(WITHIN)
 
 
+def test_what_is_read_of_lost_connections_is_granted() -> None:
+    """Network policies are read by a diagnosis alone, and no other command may."""
+    wanted = {(right.verb, right.resource, right.group) for right in reading.POLICY_RIGHTS.values()}
+
+    assert wanted <= allowed("diagnose")
+    assert not wanted & allowed("run")
+
+
 def test_run_gets_all_that_its_preflight_asks_for() -> None:
     """What `run` refuses to start without is granted."""
     assert {*NEEDED, *WANTED} <= allowed("run")

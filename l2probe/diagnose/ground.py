@@ -1,0 +1,102 @@
+"""What a diagnosis stands on: the Services and what the control plane says about who announces them, as it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from l2probe.announcers.lease import gone
+from l2probe.diagnose.edges import Edges, Name
+from l2probe.diagnose.following import FOLLOW_SECONDS, STEP_SECONDS, worth_following
+from l2probe.diagnose.place import Place
+from l2probe.diagnose.reading import CLAIM_RIGHTS
+from l2probe.diagnose.subjects import Wish, key
+from l2probe.diagnose.surroundings import History
+from l2probe.errors import NotAllowedError
+from l2probe.model import Claim, Cluster, Ip, Right, Service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the user asked for. `udp_payload` None: no datagram is sent."""
+
+    wish: Wish
+    http: bool = False
+    udp_payload: bytes | None = None
+    ping: bool = False
+    pcap: Path | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Ground:
+    """What a diagnosis stands on; `claims` and `ingress` grow as they are read. `sharers`: others at the addresses."""
+
+    cluster: Cluster
+    services: tuple[Service, ...]
+    place: Place
+    sharers: tuple[Service, ...] = ()
+    claims: dict[Name, list[Claim]] | None = field(default_factory=dict)
+    ingress: History = field(default_factory=dict)
+
+    @property
+    def vips(self) -> tuple[Ip, ...]:
+        """All addresses of all Services, each once."""
+        return tuple(dict.fromkeys(vip for service in self.services for vip in service.vips))
+
+    @property
+    def backends(self) -> tuple[Ip, ...]:
+        """The addresses of all their backends, each once."""
+        found = (backend.address for service in self.services for backend in service.backends or ())
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def near(self) -> tuple[Ip, ...]:
+        """Those that can be asked for from here."""
+        return tuple(vip for vip in self.vips if vip in self.place.near)
+
+
+def read_claims(ground: Ground, edges: Edges) -> None:
+    """Add what is claimed now to the history; a claim that says nothing new adds nothing."""
+    if ground.claims is None:
+        return
+    try:
+        now = edges.api.claims([key(service) for service in (*ground.services, *ground.sharers)])
+    except NotAllowedError:
+        _deny_claims(ground)
+        return
+    for name, claims in now.items():
+        history = ground.claims.setdefault(name, [])
+        for claim in claims or _withdrawn(history, edges.now()):
+            if not history or replace(history[-1], read_at=claim.read_at) != claim:
+                history.append(claim)
+
+
+def follow_claims(ground: Ground, edges: Edges) -> None:
+    """Read the claims on while an announcer has only just changed: it may do so again and again."""
+    until = edges.now() + FOLLOW_SECONDS
+    while worth_following((ground.claims or {}).values()) and edges.now() < until:
+        edges.pause(STEP_SECONDS)
+        read_claims(ground, edges)
+
+
+def _deny_claims(ground: Ground) -> None:
+    ground.claims = None
+    right = CLAIM_RIGHTS.get(ground.cluster.implementation or "")
+    deny(ground, () if right is None else (right,))
+
+
+def deny(ground: Ground, rights: Sequence[Right]) -> None:
+    """Note the rights that were missing."""
+    if rights:
+        missing = dict.fromkeys((*ground.cluster.missing_rights, *rights))
+        ground.cluster = replace(ground.cluster, missing_rights=tuple(missing))
+
+
+def _withdrawn(history: Sequence[Claim], now: float) -> tuple[Claim, ...]:
+    return (gone(history[-1], now),) if history and history[-1].holder is not None else ()
+
+
+def claims_of(ground: Ground, service: Service) -> tuple[Claim, ...] | None:
+    """Return what was claimed about a Service so far, oldest first; None when it was denied."""
+    return None if ground.claims is None else tuple(ground.claims.get(key(service), ()))
