@@ -354,6 +354,49 @@ _ROWS = (
         profile=QUIET,
     ),
     *_BESIDE_KUBE_PROXY,
+    Fault(
+        name="pool-on-nodes",
+        raises="A05",
+        about="the pool's CIDR has host bits and so covers two nodes' addresses; the shop's Services get those",
+        shown_by=("diagnose", "audit"),
+    ),
+    Fault(
+        name="two-controllers",
+        raises="A06",
+        about="k3s' ServiceLB runs beside LB IPAM, and each overwrites the addresses that the other wrote",
+        shown_by=("diagnose",),
+    ),
+    Fault(
+        name="pool-off-link",
+        raises="A07",
+        about="the pool's IPv4 addresses lie in no subnet of the segment: announced, and no client asks for them",
+        shown_by=BOTH,
+    ),
+    Fault(
+        name="address-given-twice",
+        raises="A08",
+        about="LB IPAM forgot what it had given, and gives every Service the first address of the pool",
+        shown_by=(*BOTH, "audit"),
+    ),
+    Fault(
+        name="wrong-interface",
+        raises="B03",
+        about="the policy announces on interfaces ^enp.*, and the nodes' device is eth0: leases are held in silence",
+        shown_by=BOTH,
+    ),
+    Fault(
+        name="gateway-local",
+        raises="B05",
+        about="a Cilium Gateway's Service has policy Local and an endpoint without a node: nobody may announce it",
+        shown_by=("diagnose",),
+        profile="cilium-1.20.2-dsr",
+    ),
+    Fault(
+        name="shared-address",
+        raises="C07",
+        about="two Services share one address, and a different node won each one's election: both answer for it",
+        shown_by=("diagnose", "audit --on-wire"),
+    ),
 )
 
 FAULTS: Mapping[str, Fault] = MappingProxyType({fault.name: fault for fault in _ROWS})

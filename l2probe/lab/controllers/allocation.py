@@ -205,7 +205,9 @@ def _answer(book: _Book, request: Request, kept: Sequence[Address]) -> Answer:
             return Answer(addresses=tuple(given), reason=found.reason, message=found.message)
         book.give(found, request)
         given.append(found)
-    return Answer(addresses=tuple(given))
+    # The Service's own order of families, so that an address that moved stands where the old one stood.
+    order = {family: place for place, family in enumerate(request.families)}
+    return Answer(addresses=tuple(sorted(given, key=lambda address: order.get(address.version, len(order)))))
 
 
 def allocate(pools: Sequence[Pool], services: Iterable[Obj], enabled: Sequence[int]) -> dict[Key, Answer]:

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from l2probe.errors import UsageError
 from l2probe.lab.controllers import broken_network
 from l2probe.lab.controllers.behaviour import HEALTHY
+from l2probe.lab.controllers.broken_addresses import ADDRESSES
 from l2probe.lab.controllers.broken_agents import AGENTS
 from l2probe.lab.controllers.broken_network import NETWORK
 from l2probe.lab.controllers.broken_objects import OBJECTS
 from l2probe.lab.controllers.broken_worlds import WORLDS
 from l2probe.lab.controllers.patient import Break, Patient
 
-BREAKS: Mapping[str, Break] = {**AGENTS, **NETWORK, **OBJECTS, **WORLDS}
+BREAKS: Mapping[str, Break] = {**AGENTS, **NETWORK, **OBJECTS, **WORLDS, **ADDRESSES}
 """How each fault of `lab.faults` is applied."""
 
 

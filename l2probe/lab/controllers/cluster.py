@@ -43,13 +43,13 @@ class RunningCluster:
         self._plane = plane
         self._room = room
         parts = PARTS[plane.profile.implementation]
-        parts.allocate(plane)
+        allocator = parts.allocate(plane)
         Endpoints(plane)
         Scheduler(plane)
         datapath = Datapath(plane, world.nodes)
         announcers = Announcers(plane, world, parts.hire)
         self._kubelets = tuple(Kubelet(plane, node, room) for node in world.nodes)
-        self._patient = Patient(plane=plane, world=world, announcers=announcers, datapath=datapath)
+        self._patient = Patient(plane=plane, world=world, announcers=announcers, datapath=datapath, allocator=allocator)
 
     async def ready(self) -> None:
         """Return when nothing is left to do: Services have what they can have, Pods started, datapaths programmed.

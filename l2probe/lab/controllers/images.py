@@ -21,6 +21,7 @@ PLAYED = (
     "kube-vip/kube-vip-cloud-provider",
     "metallb/controller",
     "metallb/speaker",
+    "rancher/klipper-lb",
 )
 """Images whose work the lab's controllers do: their containers run without a process."""
 RUN = ("python",)

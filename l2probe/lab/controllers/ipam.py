@@ -72,7 +72,8 @@ def used(pool: Pool, answers: Iterable[Answer]) -> int:
 class Ipam:
     """Reconciles everything at once: one change of a pool may move many Services, and a lab is small.
 
-    It does nothing, not even conditions, before the first pool appears; later the absence of pools is a reason.
+    It does nothing, not even conditions, before the first pool appears; later the absence of pools is a reason. `lag`:
+    how many seconds it takes to notice a change.
     """
 
     def __init__(self, plane: Plane) -> None:
@@ -80,19 +81,41 @@ class Ipam:
         self._services = plane.services
         self._pools = plane.pools
         self._awake = False
+        self._blind = False
+        self.lag = 0.0
         self._queue: WorkQueue[str] = plane.queue(self._reconcile)
         self._services.subscribe(self._changed)
         self._pools.subscribe(self._changed)
 
     def _changed(self, _before: Obj | None, _after: Obj | None) -> None:
+        if self.lag:
+            self._queue.add_after("all", self.lag)
+        else:
+            self._queue.add("all")
+
+    def forget(self) -> None:
+        """From now on know of no address that it was given: each Service gets the first one of its pool (#41122)."""
+        self._blind = True
         self._queue.add("all")
+
+    async def behave(self) -> None:
+        """Do what LB IPAM does from now on, and put right what was not."""
+        self._blind, self.lag = False, 0.0
+        self._queue.add("all")
+
+    def _answers(self, pools: tuple[Pool, ...]) -> dict[Key, Answer]:
+        families = self._plane.profile.families
+        if not self._blind:
+            return allocate(pools, self._services, families)
+        fresh = [{**service, "status": {}} for service in self._services]
+        return {key: answer for one in fresh for key, answer in allocate(pools, (one,), families).items()}
 
     async def _reconcile(self, _key: str) -> None:
         self._awake = self._awake or len(self._pools) > 0
         if not self._awake:
             return
         pools = read_pools(self._pools)
-        answers = allocate(pools, self._services, self._plane.profile.families)
+        answers = self._answers(pools)
         now = timestamp(time.time())
         await self._write_services(answers, now)
         await self._write_pools(pools, answers, now)

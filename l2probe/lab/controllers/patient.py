@@ -24,12 +24,16 @@ Undo = Callable[[], Awaitable[None]]
 
 @dataclass(slots=True, kw_only=True)
 class Patient:
-    """The cluster as faults see it. `undo`: what brings back each object that was deleted, changed or made."""
+    """The cluster as faults see it. `undo`: what brings back each object that was deleted, changed or made.
+
+    `allocator`: who gives addresses to Services.
+    """
 
     plane: Plane
     world: World
     announcers: Announcers
     datapath: Datapath
+    allocator: object
     behaviour: Behaviour = HEALTHY
     meddling: Meddling = HARMLESS
     undo: list[Undo] = field(default_factory=list)

@@ -22,7 +22,7 @@ from l2probe.lab.controllers.making import body
 from l2probe.lab.controllers.objects import Obj, micro_timestamp, timestamp
 from l2probe.lab.driver import NodeDriver
 from l2probe.lab.profiles import Mode, Profile, Timers
-from l2probe.lab.topology import PODS4, POOL4, POOL6
+from l2probe.lab.topology import PODS4, POOL4, POOL6, UPLINK
 
 SYSTEM = "kube-system"
 CONFIG = "cilium-config"
@@ -116,6 +116,7 @@ def config(profile: Profile) -> dict[str, str]:
         "bpf-lb-mode": str(profile.mode),
         "bpf-lb-mode-annotation": "false",
         "default-lb-service-ipam": "lbipam",
+        "devices": UPLINK,
         "enable-health-check-nodeport": "true",
         "enable-ipv4": "true",
         "enable-ipv6": str(6 in profile.families).lower(),  # noqa: PLR2004 - the IP version

@@ -17,7 +17,9 @@ from l2probe.lab.controllers.kinds import CONFIG_MAP, LEASE, NODE, POLICY, POOLS
 from l2probe.lab.controllers.objects import Key, Obj, key_of, moment_of
 from l2probe.lab.driver import HARMLESS, Forwarding, Severed
 from l2probe.lab.faults import FAULTS
+from l2probe.lab.profiles import DEFAULT
 from l2probe.lab.standing import STANDINGS
+from tests.lab.controllers.address_effects import ADDRESS_EFFECTS
 from tests.lab.controllers.fake_world import FakeWorld
 from tests.lab.controllers.harness import Lab, condition, running, service, vips
 
@@ -402,6 +404,7 @@ EFFECTS: dict[str, Callable[[Lab], Awaitable[None]]] = {
     "gratuitous-arp-ignored": gratuitous_arp_ignored,
     "reply-not-translated": reply_not_translated,
     "asymmetric-path": asymmetric_path,
+    **ADDRESS_EFFECTS,
 }
 IPAM = "cilium.io/IPAMRequestSatisfied"
 
@@ -409,9 +412,10 @@ IPAM = "cilium.io/IPAMRequestSatisfied"
 @pytest.mark.parametrize("name", EFFECTS)
 def test_a_fault_breaks_and_healing_mends(name: str) -> None:
     """The fault shows in the World and the API while it lasts; afterwards both are as before."""
+    profile = (FAULTS[name].profile if name in ADDRESS_EFFECTS else None) or DEFAULT
 
     async def law() -> None:
-        async with running() as lab:
+        async with running(profile) as lab:
             before, addresses = state(lab.world), vips(await lab.addressed("web", "shop"))
             content = await contents(lab)
             await lab.cluster.fault(name)
