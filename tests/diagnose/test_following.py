@@ -58,10 +58,10 @@ def test_a_restless_announcer_is_watched_until_it_is_sure() -> None:
 
 
 def test_a_steady_announcer_costs_no_time() -> None:
-    """A lease that is only renewed is read twice, as ever."""
+    """A lease that is only renewed is read twice, as ever; the played clock adds up what waits side by side."""
     world = World()
     began = world.clock
 
     diagnose(Plan(wish=Wish(everything=True)), world.edges())
 
-    assert world.clock - began < 1.0
+    assert world.clock - began < FOLLOW_SECONDS / 2

@@ -183,7 +183,7 @@ def test_watching_leaves_no_trace() -> None:
 
 @pytest.mark.parametrize(
     ("reference", "hint"),
-    [("silent-leadr", "Did you mean B07 silent-leader?"), ("B77", "B07"), ("???", "`l2probe explain` lists all.")],
+    [("silent-leadr", "Did you mean B07 silent-leader"), ("B77", "B07"), ("???", "`l2probe explain` lists all.")],
 )
 def test_an_unknown_code_names_the_nearest(reference: str, hint: str) -> None:
     """A slip of the finger costs one look at the hint."""

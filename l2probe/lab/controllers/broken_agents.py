@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 from typing import TypedDict, Unpack
 
 from l2probe.lab.controllers.cilium import LEASE_PREFIX
 from l2probe.lab.controllers.kinds import CONFIG_MAP, LEASE
-from l2probe.lab.controllers.objects import Key, key_of, micro_timestamp
+from l2probe.lab.controllers.objects import Key, Obj, key_of, micro_timestamp
 from l2probe.lab.controllers.patient import Break, Patient
 from l2probe.lab.controllers.system import CONFIG, SYSTEM
 from l2probe.lab.profiles import Mode
@@ -17,6 +18,7 @@ from l2probe.lab.profiles import Mode
 GHOST = "node-9"
 """A node that was taken out of the cluster."""
 LONG_AGO_SECONDS = 600.0
+RESTLESS_CHANGES = 3
 
 
 class _Change(TypedDict, total=False):
@@ -66,6 +68,19 @@ async def _displaced(patient: Patient) -> None:
     await _behaving(displaced=True)(patient)
 
 
+async def _restless(patient: Patient) -> None:
+    """Let holders let go again and again, and have it so for a while: one change of hands is none of its signs."""
+    await _behaving(restless=True)(patient)
+    leases = patient.plane.leases
+    held = [key_of(lease) for lease in leases if key_of(lease).name.startswith(LEASE_PREFIX)]
+    await leases.until(lambda: all(_transitions(leases.get(key)) >= RESTLESS_CHANGES for key in held))
+
+
+def _transitions(lease: Obj | None) -> float:
+    """Return how often a lease changed hands; one that is gone changes no more."""
+    return inf if lease is None else int(lease["spec"].get("leaseTransitions") or 0)
+
+
 async def _holder_gone(patient: Patient) -> None:
     """Leave every lease to a node that is gone; healing deletes them, as one must."""
 
@@ -95,7 +110,7 @@ AGENTS: Mapping[str, Break] = {
     "hybrid": _configured({"bpf-lb-mode": "hybrid"}, mode=Mode.HYBRID),
     "masquerade-all": _behaving(masquerade=True),
     "no-gratuitous-arp": _behaving(gratuitous=False),
-    "announcer-flaps": _behaving(restless=True),
+    "announcer-flaps": _restless,
     "slow-failover": _behaving(prompt=False),
     "reply-not-translated": _behaving(reversing=False),
 }

@@ -25,13 +25,12 @@ from tests.lab.controllers.harness import Lab, condition, running, service, vips
 
 
 def state(world: FakeWorld) -> tuple[object, ...]:
-    """Return all that can be seen of the World, apart from how often it was asked."""
-    nodes = tuple(
-        (node.announced, node.elsewhere, node.heeds, node.second, node.frontends, node.dropped) for node in world.nodes
-    )
+    """Return all that can be seen of the World, apart from how often it was asked, and from which node won a lease."""
+    nodes = tuple((node.elsewhere, node.heeds, node.second, node.frontends, node.dropped) for node in world.nodes)
     switch = world.switch
     return (
         *nodes,
+        sorted(address for node in world.nodes for address in node.announced),
         {k: v for k, v in switch.limits.items() if v},
         {k: v for k, v in switch.losses.items() if v},
         switch.owned,
