@@ -11,7 +11,7 @@ from l2probe.judge.capabilities import capabilities as conclude_capabilities
 from l2probe.judge.case import answered, cases, once, promised_trials, refused_here
 from l2probe.judge.existing import unknown
 from l2probe.judge.finding import Rule
-from l2probe.judge.local import off_trials
+from l2probe.judge.local import off_trials, why_untold
 from l2probe.judge.notes import notes
 from l2probe.judge.order import SEVERITY, arrange, mark, position, service_of
 from l2probe.judge.ownership import holder_gone
@@ -133,7 +133,7 @@ def unproven(evidence: Evidence, capabilities: Capabilities, findings: tuple[Fin
         yield f"Whether Pods see the client for {listing(sourceless)}: no answer proved it from off the announcer."
     open_local = [flow for flow in evidence.flows if getattr(able.local_policy, flow) is LocalPolicy.UNKNOWN]
     if asks_local(evidence) and set(open_local) - {*open_flows, *lost}:
-        yield f"What policy Local does off the announcer for {listing(open_local)}."
+        yield f"What policy Local does off the announcer for {listing(open_local)}{why_untold(evidence)}."
     if "payload" in evidence.required and not any(found.code == "D06" for found in findings):
         yield from unfilled(evidence, able)
     yield from unmet(evidence, able)

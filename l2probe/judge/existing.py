@@ -12,7 +12,7 @@ from l2probe.judge.admission import out_of_range
 from l2probe.judge.blackhole import remedy, uncovered
 from l2probe.judge.case import Case, answered, cases, has_ready_backend, node_of, refused_here, sent, tells, vips
 from l2probe.judge.finding import about, finding
-from l2probe.judge.owners import owners, silent_vips
+from l2probe.judge.owners import changed_unheard, owners, silent_vips
 from l2probe.judge.source import promised
 from l2probe.judge.versions import CILIUM, FOLLOWS_LOCAL, is_cilium_before, names, setting
 from l2probe.judge.words import count, listing, outcomes
@@ -52,7 +52,7 @@ def existing_blackhole(evidence: Evidence) -> Iterator[Finding]:
 def blackhole_now(case: Case, trial: Trial) -> Iterator[Finding]:
     """Yield D01 when no connect arrives while the announcer has no ready backend; predicted where none was tried."""
     tried = [one for one in connects(trial) if one.outcome is not Outcome.NO_NEIGHBOUR and not out_of_range(case, one)]
-    if any(map(answered, tried)):
+    if any(map(answered, tried)) or any(changed_unheard(trial, one.vip) for one in tried):
         return
     on = listing(sorted(node for node in backend_nodes(trial) if node))
     seen = "answered for" if trial.replies else f"held the {names(case.evidence.cluster).claim} of"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from l2probe.judge.case import Case, answered, cases, exchanges, node_of, serving_trials
-from l2probe.judge.owners import contenders, hears, owner_after
+from l2probe.judge.owners import changed_unheard, contenders, hears, owner_after
+from l2probe.judge.words import listing
 from l2probe.model import Evidence, Exchange, Flow, LocalPolicy, Outcome, Placement, Trial
 
 ENOUGH_TRIES = 5
@@ -61,6 +62,8 @@ def when_lost(case: Case, trial: Trial, tried: list[Exchange]) -> LocalPolicy:
     """Unannounced, rejected or dropped; only an announcer that stayed where it was can be said to have done that."""
     if withdrawn(case, trial, tried):
         return LocalPolicy.UNANNOUNCED
+    if changed_unheard(trial, tried[0].vip):
+        return LocalPolicy.UNKNOWN
     if owner_after(case, trial, tried[0].vip) != trial.announcer:
         return LocalPolicy.UNKNOWN
     refused = [exchange for exchange in tried if exchange.outcome in REFUSED]
@@ -104,6 +107,22 @@ def worked_before(case: Case, flow: Flow) -> bool:
 def is_enough(tried: list[Exchange]) -> bool:
     """Whether there were enough attempts over enough time to call silence a drop."""
     return len(tried) >= ENOUGH_TRIES and tried[-1].at - tried[0].at >= ENOUGH_SECONDS
+
+
+def why_untold(evidence: Evidence) -> str:
+    """Return why nothing can be said although it was tried, in words; "" where only the attempts could tell."""
+    blind = [case for case in cases(evidence) if any(is_blind(trial) for trial in off_trials(case))]
+    if not blind:
+        return ""
+    return (
+        f": the claim of {listing(case.name for case in blind)} changed hands, and without frames it is not known "
+        "whether this host followed or sent to the old announcer on"
+    )
+
+
+def is_blind(trial: Trial) -> bool:
+    """Whether the announcer changed and this host could not see to whom it sent."""
+    return any(changed_unheard(trial, one.vip) and one.sent_mac is None for one in trial.exchanges or ())
 
 
 def flows_by_outcome(evidence: Evidence) -> dict[LocalPolicy, list[Flow]]:

@@ -111,6 +111,18 @@ def owner_after(case: Case, trial: Trial, vip: Ip) -> NodeName | None:
     return node_of(case, frames[-1].mac) if frames else trial.announcer
 
 
+def changed_unheard(trial: Trial, vip: Ip) -> bool:
+    """Whether the claim changed hands in this trial, and no frame showed who answered for the address.
+
+    This host may have sent to the old announcer on: Linux ignores a gratuitous ARP within the neighbour's locktime, and
+    without frames nobody asks anew.
+    """
+    history = trial.claims or ()
+    before = [claim.holder for claim in history if claim.read_at <= trial.started][-1:]
+    after = [claim.holder for claim in history if claim.read_at > trial.started]
+    return len({*before, *after}) > 1 and not any(reply.ip == vip for reply in trial.replies or ())
+
+
 @once
 def hears(evidence: Evidence, version: int) -> bool | None:
     """Whether this interface demonstrably hears neighbours of the family (4 or 6); None when nobody listened."""

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import combinations, groupby
 
 from l2probe.judge.case import Case, cases, claims, claims_until, exchanges, node_of, ready_nodes, vips
 from l2probe.judge.finding import about, finding
 from l2probe.judge.owners import (
     GRACE_SECONDS,
     Owner,
+    contend,
     contenders,
     is_accused,
     is_foreign,
@@ -46,8 +47,10 @@ def winner(case: Case, vip: Ip) -> str:
 
 
 def is_everyone(case: Case, nodes: tuple[Owner, ...]) -> bool:
-    """Whether all Ready nodes are among them."""
-    return len(nodes) >= EVERYONE and {n.name for n in ready_nodes(case.evidence)} <= {o.node for o in nodes}
+    """Whether all Ready nodes are among them, each at the same time as each other: one that moves is not everywhere."""
+    if len(nodes) < EVERYONE or not {n.name for n in ready_nodes(case.evidence)} <= {o.node for o in nodes}:
+        return False
+    return all(contend(case, *pair) for pair in combinations(nodes, 2))
 
 
 def duplicate_announcers(evidence: Evidence) -> Iterator[Finding]:

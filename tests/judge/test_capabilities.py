@@ -16,6 +16,7 @@ from l2probe.model import (
     Flow,
     LocalPolicy,
     Mac,
+    NodeName,
     Outcome,
     Placement,
     Source,
@@ -181,6 +182,13 @@ def two_at_once(trial: Trial) -> Trial:
     return replace(trial, replies=(*(trial.replies or ()), *replies(trial.service.vips, NODES[2], T0 + 1.05)))
 
 
+def moved_unheard(trial: Trial, to: NodeName | None = NODES[0]) -> Trial:
+    """Move the lease to the backend's node while nobody reads frames: this host may knock at the old node on."""
+    name = trial.service.name
+    history = (claim(name, NODES[1], T0), claim(name, to, T0 + 3))
+    return replace(trial, replies=None, announcer=None, claims=history)
+
+
 LOCAL_TABLE: dict[str, tuple[Evidence, LocalPolicy]] = {
     "served": (off_trial(tries(through_node_2), Outcome.ANSWERED), LocalPolicy.SERVED),
     "moved": (off_trial(lambda t: t, Outcome.ANSWERED), LocalPolicy.MOVED),
@@ -218,6 +226,11 @@ LOCAL_TABLE: dict[str, tuple[Evidence, LocalPolicy]] = {
         LocalPolicy.UNANNOUNCED,
     ),
     "nobody listened": (off_trial(lambda t: replace(t, replies=None)), LocalPolicy.DROPPED),
+    "nobody listened, and the claim moved": (off_trial(moved_unheard, Outcome.REFUSED_ICMP), LocalPolicy.UNKNOWN),
+    "nobody listened, and the holder let go": (
+        off_trial(lambda t: moved_unheard(t, to=None)),
+        LocalPolicy.UNKNOWN,
+    ),
     "a third node took it and drops": (
         off_trial(lambda t: replace(t, replies=tuple(reply(v, mac(NODES[2]), T0 + 10) for v in t.service.vips))),
         LocalPolicy.UNKNOWN,
@@ -236,6 +249,15 @@ def test_policy_local_has_five_names_and_unknown(name: str) -> None:
     able = capabilities(evidence)
 
     assert {getattr(able.local_policy, flow) for flow in Flow} == {expected}
+
+
+def test_a_takeover_that_nobody_heard_is_said() -> None:
+    """No D01, and the open question says why: the claim moved, and no frame told to whom this host sent."""
+    blind = unread(off_trial(moved_unheard, Outcome.REFUSED_ICMP))
+    able, found = capabilities(blind), judge(blind)
+
+    assert "D01" not in {one.code for one in found}
+    assert any("smoke-local changed hands, and without frames" in said for said in unproven(blind, able, found))
 
 
 def test_loss_is_not_the_policys_doing_where_nothing_works() -> None:

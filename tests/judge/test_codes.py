@@ -554,6 +554,24 @@ def test_the_old_holder_that_goes_on_answering_is_a_split_brain() -> None:
     assert judge(each_trial(local_only, stubborn))[0].code == "C01"
 
 
+def test_an_address_that_moves_beside_a_stale_one_is_not_everywhere() -> None:
+    """node-3 always answers beside the holder, first node-2 and then node-1: two at a time are C01, never all (C06)."""
+    local_only = replace(healthy(version="v1.20.2", local=Outcome.ANSWERED), trials=healthy().trials[3:])
+
+    def stale(trial: Trial) -> Trial:
+        moved = trial.placement is Placement.OFF_ANNOUNCER
+        frames = [
+            reply(vip, mac(owner), at)
+            for vip in trial.service.vips
+            for owner, at in ((NODES[1], T0), (NODES[1], T0 + 2), *((NODES[0], T0 + 8 + n) for n in range(3)))
+            if moved or at == T0
+        ]
+        beside = [reply(vip, mac(NODES[2]), T0 + n) for vip in trial.service.vips for n in range(12)]
+        return replace(trial, replies=(*frames, *(beside if moved else ())))
+
+    assert judge(each_trial(local_only, stale))[0].code == "C01"
+
+
 def test_d01_names_whom_it_can_hurt() -> None:
     """Existing Services with policy Local and a node without a ready backend are named, others are not."""
 

@@ -10,6 +10,7 @@ from l2probe.judge import conclude, judge
 from l2probe.judge.existing import besides, unknown
 from l2probe.model import (
     AnnouncementPolicy,
+    Claim,
     Cluster,
     Condition,
     Datapath,
@@ -332,6 +333,27 @@ def test_without_a_raw_socket_the_lease_stands_for_the_announcer() -> None:
 
     assert "held the lease" in only(blind, "D01").says
     assert "V03" in {found.code for found in judge(blind)}
+
+
+def test_a_takeover_that_nobody_heard_accuses_no_node() -> None:
+    """The lease moved while nobody read frames: the connects may have gone to the old node, so D01 is not said."""
+    blind = off_announcer(diagnosed("v1.19.4"), Outcome.TIMEOUT)
+    taken = replace(
+        blind,
+        vantage=replace(blind.vantage, raw_socket=False),
+        node_replies=None,
+        trials=tuple(replace(t, replies=None, claims=taken_over(t)) for t in blind.trials),
+    )
+
+    assert "D01" in {found.code for found in judge(blind)}
+    assert "D01" not in {found.code for found in judge(taken)}
+
+
+def taken_over(trial: Trial) -> tuple[Claim, ...]:
+    """Return a history in which another node held the lease at first."""
+    last = (trial.claims or ())[-1]
+    first = replace(last, holder=next(name for name in NODES if name != last.holder), read_at=trial.started + 0.1)
+    return first, replace(last, read_at=trial.started + 2)
 
 
 def test_no_route_is_not_silence() -> None:

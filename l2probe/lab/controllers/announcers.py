@@ -32,12 +32,15 @@ def _addresses(places: frozenset[Place], device: str | None = None) -> frozenset
     return frozenset(address for address, where in places if device in {None, where})
 
 
-def besides(answers: Answers, given: frozenset[str], behaviour: Behaviour) -> dict[str, frozenset[str]]:
-    """Return what is on whose NIC although nobody told it to announce that; `given`: all addresses of Services."""
+def left_behind(answers: Answers, before: Mapping[str, str], behaviour: Behaviour) -> dict[str, str]:
+    """Return on whose NIC each address was left: first on the next node after its announcer, and there it stays."""
     names = tuple(answers)
-    before = {name: _addresses(answers[names[place - 1]]) for place, name in enumerate(names)}
-    left = before if behaviour.stale else dict.fromkeys(names, frozenset[str]())
-    return {name: left[name] | (given if behaviour.everyone else frozenset()) for name in names}
+    fresh = {
+        address: names[(place + 1) % len(names)]
+        for place, name in enumerate(names)
+        for address in _addresses(answers[name])
+    }
+    return {**fresh, **before} if behaviour.stale else {}
 
 
 class Announcers:
@@ -53,6 +56,7 @@ class Announcers:
         self._dropped: dict[str, frozenset[str]] = {}
         self._drops = plane.queue(self._drop)
         self._owned: dict[str, frozenset[str]] = {}
+        self._left: dict[str, str] = {}
         self._owns = plane.queue(self._own)
         self._crew.memory.watch()
         plane.services.subscribe(self._service_changed)
@@ -86,6 +90,7 @@ class Announcers:
     def _apply(self) -> None:
         held = {member.node.name: member.places for member in self._crew.members}
         answers = answering(held, self._behaviour)
+        self._left = left_behind(answers, self._left, self._behaviour)
         for node in self._world.nodes:
             self._owns.add(node.name)
             if answers[node.name] != self._answers.get(node.name, _NOTHING):
@@ -110,8 +115,9 @@ class Announcers:
     async def _own(self, name: str) -> None:
         """Put on the node's NIC what is there instead of being announced."""
         told = _addresses(self._answers[name]) if self._crew.by_kernel else frozenset[str]()
-        given = frozenset(str(address) for service in self._plane.services for address in ingress_of(service))
-        wanted = told | besides(self._answers, given, self._behaviour)[name]
+        wanted = told | {address for address, where in self._left.items() if where == name}
+        if self._behaviour.everyone:
+            wanted |= {str(address) for service in self._plane.services for address in ingress_of(service)}
         node = next(node for node in self._world.nodes if node.name == name)
         if wanted != self._owned.get(name, frozenset()):
             await node.own(wanted)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from dataclasses import replace
 
 import pytest
 
+from l2probe.lab.controllers.announcers import left_behind
+from l2probe.lab.controllers.behaviour import HEALTHY
 from l2probe.lab.controllers.client import NOT_FOUND, ApiError
 from l2probe.lab.controllers.kinds import CONFIG_MAP, DAEMON_SET, LEASE, POD, POLICY, SERVICE
 from l2probe.lab.controllers.kubevip.cloud_provider import FINALIZER
@@ -185,3 +188,16 @@ def test_a_stale_vip_stays_on_a_second_nic_that_tells_nobody() -> None:
             assert owners(lab, found) == [[holder]] * 2
 
     asyncio.run(law())
+
+
+def test_a_stale_vip_stays_where_it_was_left() -> None:
+    """When the lease goes on to another node, the stale address stays: only one node that was never asked to has it."""
+    stale = replace(HEALTHY, stale=True)
+    vip = frozenset({("198.51.100.42", "eth0")})
+    nothing = frozenset[tuple[str, str]]()
+
+    left = left_behind({"node-1": vip, "node-2": nothing, "node-3": nothing}, {}, stale)
+    later = left_behind({"node-1": nothing, "node-2": nothing, "node-3": vip}, left, stale)
+
+    assert left == later == {"198.51.100.42": "node-2"}
+    assert left_behind({"node-3": vip}, later, HEALTHY) == {}
