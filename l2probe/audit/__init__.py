@@ -5,41 +5,26 @@ Read-only; hands Evidence on and never judges. Without the wire it needs no priv
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
-from l2probe.announcers.lease import gone
 from l2probe.audit.edges import Edges
-from l2probe.audit.looking import Looked, look
-from l2probe.diagnose.edges import Name
-from l2probe.diagnose.place import Place, stand
-from l2probe.diagnose.reading import CLAIM_RIGHTS
-from l2probe.diagnose.seeing import Seen, placed
+from l2probe.audit.looking import look
+from l2probe.diagnose.evidence import evidence, flows
+from l2probe.diagnose.following import MANY, STEP_SECONDS
+from l2probe.diagnose.ground import Ground, deny_claims, follow_claims, remember, tread
+from l2probe.diagnose.observed import Observed
+from l2probe.diagnose.place import NOWHERE, Place, stand
 from l2probe.diagnose.subjects import key
-from l2probe.errors import NotAllowedError, UsageError
+from l2probe.diagnose.surroundings import follow, note
+from l2probe.errors import NotAllowedError, UsageError, WireError
 from l2probe.judge.selection import matches
-from l2probe.model import (
-    Claim,
-    Cluster,
-    Evidence,
-    Exchange,
-    Flow,
-    Ip,
-    NeighbourReply,
-    Protocol,
-    Requirement,
-    Service,
-    Trial,
-    Vantage,
-)
+from l2probe.model import Cluster, Evidence, Protocol, Requirement, Service
 
 COMMAND = "audit"
-Claims = Mapping[Name, tuple[Claim, ...]]
-Replies = Mapping[Ip, list[NeighbourReply]]
-Exchanges = Mapping[tuple[Ip, Protocol, int], list[Exchange]]
-NOWHERE = Place(vantage=Vantage(interface=None), near=frozenset(), obstacles={}, unroutable=frozenset())
-UNSEEN = Looked()
-"""Where we stand, and what we see there, when nobody asked for the wire."""
+GLANCES = 5
+"""How often the claims of few Services are read while the wire is asked: what two answered for may have moved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,50 +36,56 @@ class Plan:
     on_wire: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """All that an audit saw. `claims` None: denied; times are Unix seconds."""
-
-    cluster: Cluster
-    services: tuple[Service, ...]
-    claims: Claims | None
-    started: float
-    ended: float
-    place: Place = NOWHERE
-    looked: Looked = UNSEEN
-
-
 def audit(plan: Plan, edges: Edges) -> Evidence:
     """Observe every LoadBalancer Service that the plan means; raises UsageError, ClusterError or WireError."""
     edges.say("Reading the cluster.")
     started = edges.now()
     cluster = edges.api.survey()
-    services = chosen(plan, cluster)
-    cluster, claims = _claimed(cluster, edges)
-    services = _with_warnings(services, edges)
-    scene = Scene(cluster=cluster, services=services, claims=claims, started=started, ended=edges.now())
-    return _evidence(_on_wire(scene, edges) if plan.on_wire else scene)
+    ground = tread(cluster, _with_warnings(chosen(plan, cluster), edges))
+    _read_claims(ground, edges)
+    if plan.on_wire:
+        return _on_wire(ground, edges)
+    ground.place = _beside(ground, edges)
+    return evidence(ground, Observed(started=started, ended=edges.now()), flows=(), command=COMMAND)
 
 
-def _on_wire(scene: Scene, edges: Edges) -> Scene:
-    """Look at all on the wire, then read the claims again: what changed meanwhile accuses nobody."""
-    vips = tuple(dict.fromkeys(vip for service in scene.services for vip in service.vips))
-    place = stand(edges.vantage, vips, scene.cluster.nodes or ())
+def _beside(ground: Ground, edges: Edges) -> Place:
+    """Return what is known of the nodes' segment where this host is on it: whom pools must leave out. Asks nobody."""
+    try:
+        seen = edges.vantage((), ground.cluster.nodes or ())
+    except WireError:
+        return NOWHERE  # it only adds to what the API tells
+    if not seen.on_link:
+        return NOWHERE
+    return replace(NOWHERE, vantage=replace(NOWHERE.vantage, addresses=seen.addresses, routers=seen.routers))
+
+
+def _on_wire(ground: Ground, edges: Edges) -> Evidence:
+    """Look at all on the wire, and read meanwhile what may change: what did so accuses nobody."""
+    ground.place = stand(edges.vantage, ground.vips, ground.cluster.nodes or ())
     started = edges.now()
-    if place.vantage.cluster_node is not None:
+    if ground.place.vantage.cluster_node is not None:
         # A node rewrites connections to a VIP before they reach the wire: nothing seen here would be proof.
-        return replace(scene, place=place, started=started, ended=edges.now())
-    looked = look(scene.services, scene.cluster, place, edges)
-    cluster, later = _claimed(scene.cluster, edges)
-    return replace(
-        scene,
-        cluster=cluster,
-        place=place,
-        looked=looked,
-        claims=_joined(scene.claims, later, edges.now()),
-        started=started,
-        ended=edges.now(),
-    )
+        return evidence(ground, Observed(started=started, ended=edges.now()), flows=(), command=COMMAND)
+    read = partial(_read_claims, ground, edges)
+    with ThreadPoolExecutor(2, thread_name_prefix="beside") as pool:
+        claims = pool.submit(_glance, ground, edges)
+        followed = pool.submit(follow, ground.ingress, edges.api, edges.pause)
+        looked = look(ground, edges)
+        claims.result()
+        followed.result()
+    read()
+    follow_claims(ground, read, edges.now, edges.pause)
+    note(ground.ingress, edges.api)
+    observed = replace(looked, started=started, ended=edges.now())
+    return evidence(ground, observed, flows=flows(ground.services, frozenset({Protocol.TCP})), command=COMMAND)
+
+
+def _glance(ground: Ground, edges: Edges) -> None:
+    """Read the claims of few Services several times, side by side with the wire."""
+    for _ in range(GLANCES if len(ground.services) <= MANY else 0):
+        edges.pause(STEP_SECONDS)
+        _read_claims(ground, edges)
 
 
 def chosen(plan: Plan, cluster: Cluster) -> tuple[Service, ...]:
@@ -120,15 +111,17 @@ def chosen(plan: Plan, cluster: Cluster) -> tuple[Service, ...]:
     return found
 
 
-def _claimed(cluster: Cluster, edges: Edges) -> tuple[Cluster, Claims | None]:
-    """Return who announces each Service by the control plane's word; None and a missing right where it was denied."""
+def _read_claims(ground: Ground, edges: Edges) -> None:
+    """Add who announces each Service by the control plane's word, and whose claims are about none."""
+    if ground.claims is None:
+        return
     try:
-        found, strays = edges.api.announced([key(service) for service in cluster.services or ()])
+        found, strays = edges.api.announced([key(service) for service in ground.cluster.services or ()])
     except NotAllowedError:
-        right = CLAIM_RIGHTS.get(cluster.implementation or "")
-        missing = dict.fromkeys((*cluster.missing_rights, *([right] if right else ())))
-        return replace(cluster, missing_rights=tuple(missing)), None
-    return replace(cluster, stray_claims=strays), found
+        deny_claims(ground)
+        return
+    ground.cluster = replace(ground.cluster, stray_claims=strays)
+    remember(ground, found, edges.now())
 
 
 def _with_warnings(services: tuple[Service, ...], edges: Edges) -> tuple[Service, ...]:
@@ -141,85 +134,3 @@ def _with_warnings(services: tuple[Service, ...], edges: Edges) -> tuple[Service
         else service
         for service in services
     )
-
-
-def _joined(before: Claims | None, after: Claims | None, now: float) -> Claims | None:
-    """Return the history of claims; one that says nothing new adds nothing, one that went away is said to be gone."""
-    if before is None or after is None:
-        return None
-    return {name: (*before.get(name, ()), *_news(before.get(name, ()), claims, now)) for name, claims in after.items()}
-
-
-def _news(before: Sequence[Claim], after: Sequence[Claim], now: float) -> tuple[Claim, ...]:
-    if not after:
-        return (gone(before[-1], now),) if before and before[-1].holder is not None else ()
-    return tuple(claim for claim in after if not before or replace(before[-1], read_at=claim.read_at) != claim)
-
-
-def _evidence(scene: Scene) -> Evidence:
-    looked = scene.looked
-    replies, exchanges = _by_address(looked.replies or ()), _by_end(looked.exchanges or ())
-    return Evidence(
-        cluster=scene.cluster,
-        vantage=scene.place.vantage,
-        node_replies=looked.node_replies,
-        pool_replies=looked.pool_replies,
-        trials=tuple(_trial(service, scene, _seen(service, scene, replies, exchanges)) for service in scene.services),
-        flows=() if looked.exchanges is None else _flows(scene.services),
-        command=COMMAND,
-    )
-
-
-def _seen(service: Service, scene: Scene, replies: Replies, exchanges: Exchanges) -> Seen:
-    """Return this Service's part of all that was seen."""
-    near = [vip for vip in service.vips if vip in scene.place.near]
-    ends = dict.fromkeys((vip, port.protocol, port.port) for vip in service.vips for port in service.ports)
-    unheard, untried = scene.looked.replies is None or not near, scene.looked.exchanges is None
-    return Seen(
-        replies=None if unheard else tuple(reply for vip in near for reply in replies.get(vip, ())),
-        exchanges=None if untried else tuple(one for end in ends for one in exchanges.get(end, ())),
-        claims=None if scene.claims is None else scene.claims.get(key(service), ()),
-    )
-
-
-def _trial(service: Service, scene: Scene, seen: Seen) -> Trial:
-    spot, obstacles = placed(service, seen), scene.place.obstacles
-    return Trial(
-        name=service.name,
-        service=service,
-        placement=spot.placement,
-        target=spot.target,
-        announcer=spot.announcer,
-        claims=seen.claims,
-        replies=seen.replies,
-        exchanges=seen.exchanges,
-        started=scene.started,
-        observed_seconds=round(scene.ended - scene.started, 3),
-        obstacle=" ".join(obstacles[vip] for vip in service.vips if vip in obstacles) or None,
-        own=False,
-    )
-
-
-def _by_address(replies: Sequence[NeighbourReply]) -> Replies:
-    found: dict[Ip, list[NeighbourReply]] = {}
-    for reply in replies:
-        found.setdefault(reply.ip, []).append(reply)
-    return found
-
-
-def _by_end(exchanges: Sequence[Exchange]) -> Exchanges:
-    found: dict[tuple[Ip, Protocol, int], list[Exchange]] = {}
-    for one in exchanges:
-        found.setdefault((one.vip, one.protocol, one.port), []).append(one)
-    return found
-
-
-def _flows(services: Sequence[Service]) -> tuple[Flow, ...]:
-    """Return the flow kinds that are tried: TCP, over the families of the addresses."""
-    kinds = {
-        Flow.TCP6 if ":" in vip else Flow.TCP4
-        for service in services
-        if any(port.protocol is Protocol.TCP for port in service.ports)
-        for vip in service.vips
-    }
-    return tuple(flow for flow in Flow if flow in kinds)

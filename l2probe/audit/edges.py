@@ -22,6 +22,10 @@ class Api(Protocol):
         """Return what is claimed now about who announces these Services, and the claims about others."""
         ...
 
+    def addresses(self, services: Collection[Name]) -> Mapping[Name, tuple[Ip, ...]]:
+        """Return the ingress addresses that these Services have now; a Service that is gone is left out."""
+        ...
+
     def warnings(self) -> Mapping[Name, Condition]:
         """Return the newest warning event about each Service that has one; nothing when denied."""
         ...

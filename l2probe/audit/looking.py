@@ -9,14 +9,15 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from l2probe.audit.edges import Edges, Wire
-from l2probe.audit.pools import free
 from l2probe.diagnose.asking import ANSWER_SECONDS, MOST_MACS
+from l2probe.diagnose.ground import Ground
 from l2probe.diagnose.knocking import Knock
-from l2probe.diagnose.place import Place
-from l2probe.model import Cluster, Exchange, Ip, NeighbourReply, Outcome, Protocol, Service
+from l2probe.diagnose.observed import Observed
+from l2probe.diagnose.pools import free, of_others
+from l2probe.model import Exchange, Ip, NeighbourReply, OffLink, Outcome, Protocol
 
 LINGER = 0.25
 """Seconds after the last question of a sweep: a machine on the same segment needs less."""
@@ -24,6 +25,8 @@ PATIENCE = 1.2
 """Seconds before the second sweep, where addresses were silent: a lease that moves finds its new holder meanwhile."""
 CONTESTED_ROUNDS, CONTESTED_LINGER = 3, 0.1
 """Further questions for an address with several MACs: who answers them all is no handover."""
+MOST_FREE = 4096
+"""Free addresses that one sweep asks for: a /20. More would be a scan of somebody's network."""
 MOST_ALONE = 256
 """Silent addresses that each node is asked for alone."""
 MOST_ATTEMPTS = 4
@@ -37,43 +40,58 @@ Replies = tuple[NeighbourReply, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Looked:
-    """What the network showed. None: not looked."""
+class Asked:
+    """The addresses that are asked for: of Services, of nodes, free ones, and those that no subnet here holds."""
 
-    replies: Replies | None = None
-    node_replies: Replies | None = None
-    pool_replies: Replies | None = None
-    exchanges: tuple[Exchange, ...] | None = None
+    near: tuple[Ip, ...]
+    nodes: tuple[Ip, ...]
+    spare: tuple[Ip, ...]
+    far: tuple[Ip, ...]
 
 
-def look(services: Sequence[Service], cluster: Cluster, place: Place, edges: Edges) -> Looked:
+def look(ground: Ground, edges: Edges) -> Observed:
     """Look at all Services; without a way to ask on the wire only traffic is tried. Raises WireError."""
-    vips = tuple(dict.fromkeys(vip for service in services for vip in service.vips))
-    interface = _interface(place, vips)
+    started = edges.now()
+    interface = _interface(ground)
     if interface is None:
-        return Looked(exchanges=_knock(_ends(services, place, frozenset()), edges))
-    asked = tuple(vip for vip in vips if vip in place.near)
-    nodes = tuple(dict.fromkeys(address for node in cluster.nodes or () for address in node.addresses))
-    used = {vip for service in cluster.services or () for vip in service.vips}
-    spare = free(cluster, frozenset({*used, *nodes, *place.vantage.addresses}))
-    edges.say(f"Asking who has {len(asked)} addresses, {len(nodes)} nodes' own and {len(spare)} free ones.")
-    heard = edges.sweep(interface, (*nodes, *asked, *spare), linger=LINGER)
-    silent = frozenset(asked) - {reply.ip for reply in heard}
+        exchanges = _knock(_ends(ground, frozenset()), edges)
+        return Observed(started=started, ended=edges.now(), exchanges=exchanges)
+    asked = _asked(ground, interface)
+    wanted = len(asked.near) + len(asked.far)
+    edges.say(f"Asking who has {wanted} addresses, {len(asked.nodes)} nodes' own and {len(asked.spare)} free ones.")
+    heard = edges.sweep(interface, (*asked.nodes, *asked.near, *asked.far, *asked.spare), linger=LINGER)
+    silent = frozenset(asked.near) - {reply.ip for reply in heard}
     with ExitStack() as stack:
         wire = stack.enter_context(edges.open_wire(interface))
-        wire.watch(asked)
+        wire.watch(asked.near)
         with ThreadPoolExecutor(1, thread_name_prefix="audit") as pool:
-            knocked = pool.submit(_knock, _ends(services, place, silent), edges)
-            more = _ask_again(interface, asked, heard, edges)
-            alone = _ask_alone(wire, interface, asked, (*heard, *more), frozenset(nodes), edges)
+            knocked = pool.submit(_knock, _ends(ground, silent), edges)
+            more = _ask_again(interface, asked.near, heard, edges)
+            alone = _ask_alone(wire, interface, asked, (*heard, *more), edges)
             exchanges = knocked.result()
-        return _looked((*heard, *more, *alone), cluster, (asked, nodes, spare), wire.annotate(exchanges), edges)
+        seen = Observed(started=started, ended=edges.now(), exchanges=wire.annotate(exchanges))
+        return _told(seen, ground, asked, (*heard, *more, *alone), edges)
 
 
-def _interface(place: Place, vips: Sequence[Ip]) -> str | None:
-    """Return the interface to ask on; None without a right to, or an address that could be asked for on it."""
-    vantage = place.vantage
-    return vantage.interface if vantage.raw_socket and vantage.on_link is not False and vips else None
+def _interface(ground: Ground) -> str | None:
+    """Return the interface to ask on: towards the addresses, else where the nodes are; None without a right to."""
+    vantage, segment = ground.place.vantage, ground.place.segment
+    if not vantage.raw_socket or not ground.vips:
+        return None
+    if vantage.on_link is not False and vantage.interface:
+        return vantage.interface
+    return segment.interface if segment else None
+
+
+def _asked(ground: Ground, interface: str) -> Asked:
+    place, nodes = ground.place, ground.cluster.nodes or ()
+    on_segment = place.segment is not None and place.segment.interface == interface
+    return Asked(
+        near=ground.near,
+        nodes=tuple(dict.fromkeys(address for node in nodes for address in node.addresses)),
+        spare=free(ground.cluster, of_others(place.vantage), most=MOST_FREE),
+        far=place.far if on_segment else (),
+    )
 
 
 def _ask_again(interface: str, asked: Sequence[Ip], heard: Replies, edges: Edges) -> Replies:
@@ -91,12 +109,11 @@ def _ask_again(interface: str, asked: Sequence[Ip], heard: Replies, edges: Edges
     return tuple(found)
 
 
-def _ask_alone(  # noqa: PLR0917 - all that decides whom to ask
-    wire: Wire, interface: str, asked: Sequence[Ip], heard: Replies, nodes: frozenset[Ip], edges: Edges
-) -> Replies:
+def _ask_alone(wire: Wire, interface: str, asked: Asked, heard: Replies, edges: Edges) -> Replies:
     """Ask the nodes one by one for what answered nobody's call: some hear only what is sent to them alone."""
     told = {reply.ip for reply in heard}
-    silent = tuple(vip for vip in asked if vip not in told)[:MOST_ALONE]
+    silent = tuple(vip for vip in asked.near if vip not in told)[:MOST_ALONE]
+    nodes = frozenset(asked.nodes)
     macs = tuple(dict.fromkeys(reply.mac for reply in heard if reply.ip in nodes))[:MOST_MACS]
     if not silent or not macs:
         return ()
@@ -108,32 +125,35 @@ def _ask_alone(  # noqa: PLR0917 - all that decides whom to ask
         return wire.neighbours(silent)
 
 
-def _looked(
-    heard: Replies,
-    cluster: Cluster,
-    asked: tuple[Sequence[Ip], Sequence[Ip], Sequence[Ip]],
-    exchanges: tuple[Exchange, ...],
-    edges: Edges,
-) -> Looked:
-    """Return what was heard, by what it is about: Services, nodes and free addresses."""
-    services, nodes, spare = ([reply for reply in heard if reply.ip in some] for some in map(frozenset, asked))
-    known = cluster.nodes or ()
-    return Looked(
-        replies=edges.map_nodes(services, nodes, known),
-        node_replies=edges.map_nodes(nodes, nodes, known) if asked[1] else None,
+def _told(seen: Observed, ground: Ground, asked: Asked, heard: Replies, edges: Edges) -> Observed:
+    """Return what was heard, by what it is about: Services, nodes, free addresses and those of another network."""
+    some = (asked.near, asked.nodes, asked.spare, asked.far)
+    near, nodes, spare, far = ([reply for reply in heard if reply.ip in those] for those in map(frozenset, some))
+    segment, known = ground.place.segment, ground.cluster.nodes or ()
+    return replace(
+        seen,
+        replies=edges.map_nodes(near, nodes, known),
+        node_replies=edges.map_nodes(nodes, nodes, known) if asked.nodes else None,
         pool_replies=edges.map_nodes(spare, nodes, known),
-        exchanges=exchanges,
+        off_link=None
+        if segment is None or not asked.far
+        else OffLink(
+            interface=segment.interface or "",
+            subnets=segment.subnets,
+            asked=asked.far,
+            replies=edges.map_nodes(far, nodes, known),
+        ),
     )
 
 
-def _ends(services: Sequence[Service], place: Place, silent: frozenset[Ip]) -> tuple[Knock, ...]:
+def _ends(ground: Ground, silent: frozenset[Ip]) -> tuple[Knock, ...]:
     """Return a connect to each TCP port of each address that is there to answer."""
     return tuple(
         dict.fromkeys(
             Knock(protocol=Protocol.TCP, vip=vip, port=port.port)
-            for service in services
+            for service in ground.services
             for vip in service.vips
-            if vip not in place.unroutable and vip not in silent
+            if vip not in ground.place.unroutable and vip not in silent
             for port in service.ports
             if port.protocol is Protocol.TCP
         )

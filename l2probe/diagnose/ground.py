@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from l2probe.announcers.lease import gone
 from l2probe.diagnose.edges import Edges, Name
 from l2probe.diagnose.following import FOLLOW_SECONDS, STEP_SECONDS, worth_following
-from l2probe.diagnose.place import Place
+from l2probe.diagnose.place import NOWHERE, Place
 from l2probe.diagnose.reading import CLAIM_RIGHTS
 from l2probe.diagnose.subjects import Wish, key
-from l2probe.diagnose.surroundings import History
+from l2probe.diagnose.surroundings import History, sharers
 from l2probe.errors import NotAllowedError
 from l2probe.model import Claim, Cluster, Ip, Right, Service
+
+Pause = Callable[[float], object]
+"""Waits for so many seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,31 +59,45 @@ class Ground:
         return tuple(vip for vip in self.vips if vip in self.place.near)
 
 
+def tread(cluster: Cluster, services: tuple[Service, ...], place: Place = NOWHERE) -> Ground:
+    """Return the ground of these Services before anything was claimed about them."""
+    ingress = {key(service): [service.vips] for service in services}
+    return Ground(cluster=cluster, services=services, place=place, sharers=sharers(cluster, services), ingress=ingress)
+
+
 def read_claims(ground: Ground, edges: Edges) -> None:
-    """Add what is claimed now to the history; a claim that says nothing new adds nothing."""
+    """Add what is claimed now about the Services, and those at their addresses, to the history."""
     if ground.claims is None:
         return
     try:
-        now = edges.api.claims([key(service) for service in (*ground.services, *ground.sharers)])
+        found = edges.api.claims([key(service) for service in (*ground.services, *ground.sharers)])
     except NotAllowedError:
-        _deny_claims(ground)
+        deny_claims(ground)
         return
-    for name, claims in now.items():
+    remember(ground, found, edges.now())
+
+
+def remember(ground: Ground, found: Mapping[Name, tuple[Claim, ...]], now: float) -> None:
+    """Add claims to the history at this Unix time; one that says nothing new adds nothing, one that went is gone."""
+    if ground.claims is None:
+        return
+    for name, claims in found.items():
         history = ground.claims.setdefault(name, [])
-        for claim in claims or _withdrawn(history, edges.now()):
+        for claim in claims or _withdrawn(history, now):
             if not history or replace(history[-1], read_at=claim.read_at) != claim:
                 history.append(claim)
 
 
-def follow_claims(ground: Ground, edges: Edges) -> None:
+def follow_claims(ground: Ground, read: Callable[[], None], now: Callable[[], float], pause: Pause) -> None:
     """Read the claims on while an announcer has only just changed: it may do so again and again."""
-    until = edges.now() + FOLLOW_SECONDS
-    while worth_following((ground.claims or {}).values()) and edges.now() < until:
-        edges.pause(STEP_SECONDS)
-        read_claims(ground, edges)
+    until = now() + FOLLOW_SECONDS
+    while worth_following((ground.claims or {}).values()) and now() < until:
+        pause(STEP_SECONDS)
+        read()
 
 
-def _deny_claims(ground: Ground) -> None:
+def deny_claims(ground: Ground) -> None:
+    """Note that who announces may not be read: no claim is known any more."""
     ground.claims = None
     right = CLAIM_RIGHTS.get(ground.cluster.implementation or "")
     deny(ground, () if right is None else (right,))

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 
 from l2probe.diagnose.asking import ask_all, ask_beside, ask_nodes
 from l2probe.diagnose.edges import Edges, Wire
 from l2probe.diagnose.ground import Ground, Plan, deny, follow_claims, read_claims
 from l2probe.diagnose.knocking import Knock, get
-from l2probe.diagnose.surroundings import Guards, follow, free, guards, note
-from l2probe.model import Exchange, Ip, NeighbourReply, OffLink, Ping, Protocol
+from l2probe.diagnose.observed import Observed
+from l2probe.diagnose.pools import free, of_others
+from l2probe.diagnose.surroundings import follow, guards, note
+from l2probe.model import Ip, NeighbourReply, OffLink, Protocol
 
 MOST_ATTEMPTS, FEWEST_ATTEMPTS = 8, 4
 """Connects to each port of each address: fewer where there are many, so that the whole stays short and polite."""
@@ -20,21 +23,8 @@ POLITE = 512
 """Connects in all that are no burden to anybody."""
 GETS = 2
 DATAGRAMS = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
-    """What the network showed. None: not looked."""
-
-    started: float
-    ended: float
-    replies: tuple[NeighbourReply, ...] | None = None
-    node_replies: tuple[NeighbourReply, ...] | None = None
-    exchanges: tuple[Exchange, ...] | None = None
-    pool_replies: tuple[NeighbourReply, ...] | None = None
-    off_link: OffLink | None = None
-    pings: tuple[Ping, ...] | None = None
-    guards: Guards = field(default_factory=dict)
+FREE = 64
+"""Addresses of pools that are asked for before any Service has them: those that are handed out next."""
 
 
 def observe(plan: Plan, ground: Ground, edges: Edges, started: float) -> Observed:
@@ -54,13 +44,13 @@ def observe(plan: Plan, ground: Ground, edges: Edges, started: float) -> Observe
             sanity = pool.submit(ask_nodes, wire, node_addresses)
             pinged = pool.submit(edges.ping, _pingable(ground)) if plan.ping else None
             beside = _ask_beside(pool, ground, wire)
-            followed = pool.submit(follow, ground.ingress, edges)
+            followed = pool.submit(follow, ground.ingress, edges.api, edges.pause)
             if wire is not None and solicitor is not None:
                 ask_all(wire, solicitor, ground.near, sanity, edges.pause)
             exchanges, node_replies = knocked.result(), sanity.result()
             followed.result()
         read_claims(ground, edges)
-        follow_claims(ground, edges)
+        follow_claims(ground, partial(read_claims, ground, edges), edges.now, edges.pause)
         note(ground.ingress, edges.api)
         known, denied = guards(ground.services, exchanges, edges.api)
         deny(ground, denied)
@@ -98,7 +88,7 @@ def _ask_beside(pool: ThreadPoolExecutor, ground: Ground, wire: Wire | None) -> 
     place = ground.place
     if wire is None or place.segment is None or place.segment.interface != _interface(ground):
         return Beside()
-    spare = free(ground.cluster, place.segment.subnets, (*place.segment.addresses, *place.segment.routers))
+    spare = free(ground.cluster, of_others(place.segment), most=FREE, subnets=place.segment.subnets)
     return Beside(
         pool=pool.submit(ask_beside, wire, spare) if spare else None,
         far=pool.submit(ask_beside, wire, place.far) if place.far else None,

@@ -28,6 +28,10 @@ class Place:
     far: tuple[Ip, ...] = ()
 
 
+NOWHERE = Place(vantage=Vantage(interface=None), near=frozenset(), obstacles={}, unroutable=frozenset())
+"""Where we stand when nobody asked for the wire."""
+
+
 def stand(look: Look, vips: Sequence[Ip], nodes: Sequence[Node]) -> Place:
     """Return the place from which most can be seen: the interface of the first address that is on a segment of ours."""
     single = _each(look, vips, nodes)

@@ -28,11 +28,22 @@ def test_the_api_alone_asks_nobody() -> None:
 
     assert (town.sweeps, town.knocked, town.opened) == ([], [], [])
     assert evidence.command == "audit"
-    assert evidence.vantage == Vantage(interface=None)
+    assert evidence.vantage == Vantage(interface=None, addresses=CLIENT)
     assert [(trial.replies, trial.exchanges) for trial in evidence.trials] == [(None, None)] * 2
     assert [trial.announcer for trial in evidence.trials] == [NODES[0], NODES[1]]
     assert evidence.flows == ()
     assert judge(evidence) == ()
+
+
+def test_the_api_alone_knows_what_the_nodes_segment_must_not_give_away() -> None:
+    """The routers of a segment that this host shares with the nodes are known without a question; others' are not."""
+    router = Ip("198.51.100.41")
+    here = replace(vantage(), routers=(router,), cluster_node=NODES[0])
+
+    (found,) = judge(Town(services=(API,), place=here).audited(Plan()))
+
+    assert (found.code, "198.51.100.41 (this segment's gateway)" in found.because[0]) == ("A05", True)
+    assert judge(Town(services=(API,), place=replace(here, on_link=False)).audited(Plan())) == ()
 
 
 def test_the_wire_is_asked_for_everything_at_once() -> None:
@@ -177,7 +188,37 @@ def test_claims_are_read_again_when_the_wire_was_asked() -> None:
     assert {len(trial.claims or ()) for trial in town.audited(Plan()).trials} == {1}
 
     town.silent, town.clock = True, 1001.0  # the next renewal is a second away
-    assert {len(trial.claims or ()) for trial in town.audited(WIRE).trials} == {2}
+    assert all(len(trial.claims or ()) > 1 for trial in town.audited(WIRE).trials)
+
+
+def test_what_else_bears_on_the_services_is_read() -> None:
+    """Who shares their addresses, with whose claims; and how the addresses changed while the wire was asked."""
+    other = replace(API, name="dns", labels=(("app", "dns"),))
+    holders = {"api": NODES[0], "dns": NODES[2], "web": NODES[1]}
+    labelled = replace(API, labels=(("app", "api"),))
+    town = Town(services=(labelled, other, WEB), holders=holders)
+    only = parse("app=api")
+
+    evidence = town.audited(Plan(selector=only))
+    (shared,) = evidence.sharers
+
+    assert (shared.service.name, [claim.holder for claim in shared.claims or ()]) == ("dns", [NODES[2]])
+    assert "C07" in {found.code for found in judge(evidence)}
+
+    town.addresses = [{("shop", "api"): (VIP4,)}, {("shop", "api"): API.vips}]
+    assert town.audited(Plan(selector=only, on_wire=True)).trials[0].ingress == (API.vips, (VIP4,), API.vips)
+
+
+def test_an_address_of_another_network_is_asked_for_on_the_nodes_segment() -> None:
+    """Whoever answers there is heard (A07); the silence of an address that nobody would ask for accuses nobody."""
+    off, place = Ip("203.0.113.40"), replace(vantage(), subnets=("198.51.100.0/24", "2001:db8:1::/64"))
+    away = {off: Vantage(interface=None, raw_socket=True)}
+    both = replace(API, vips=(off, VIP6))
+
+    found = judge(Town(services=(both,), place=place, places=away).audited(WIRE))
+    alone = judge(Town(services=(replace(both, vips=(off,)),), place=place, places=away).audited(WIRE))
+
+    assert [[one.code for one in some if one.consequence_of is None] for some in (found, alone)] == [["A07"]] * 2
 
 
 def test_leases_of_nobody_are_handed_on() -> None:

@@ -164,6 +164,14 @@ def test_addresses_are_read_again_one_by_one_or_as_a_list(api: Api, reading: Rea
     assert many == {API: ("198.51.100.41",)}
 
 
+def test_who_may_only_list_reads_the_list(api: Api, reading: Reading) -> None:
+    """An audit's rights have no get: a few Services are read from the list too."""
+    api.on(SERVICE, status(403, "forbidden"))
+    api.on("GET /api/v1/services", reply(listed(shop_service("api", "198.51.100.41"))))
+
+    assert reading.addresses([API]) == {API: ("198.51.100.41",)}
+
+
 NETPOL = "GET /apis/networking.k8s.io/v1/namespaces/shop/networkpolicies"
 CNP = "GET /apis/cilium.io/v2/namespaces/shop/ciliumnetworkpolicies"
 CCNP = "GET /apis/cilium.io/v2/ciliumclusterwidenetworkpolicies"

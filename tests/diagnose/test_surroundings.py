@@ -8,13 +8,13 @@ import pytest
 
 from l2probe.diagnose import Plan, diagnose
 from l2probe.diagnose.subjects import Wish
-from l2probe.diagnose.surroundings import FREE, READINGS, free, sharers
+from l2probe.diagnose.surroundings import READINGS, sharers
 from l2probe.judge import judge
-from l2probe.model import Ip, NetworkPolicy, Outcome, Pool, Right, Vantage
+from l2probe.model import Ip, NetworkPolicy, Outcome, Right, Vantage
 from tests.diagnose.played import World
 from tests.diagnose.test_diagnose import ALL
 from tests.judge.diagnosed import API, WEB
-from tests.judge.evidence import NODES, cluster, node_address, vantage
+from tests.judge.evidence import NODES, node_address, vantage
 
 ONE = Plan(wish=Wish(words=("shop/api",)))
 SEGMENT = replace(vantage(), subnets=("198.51.100.0/24", "2001:db8:1::/64"))
@@ -56,20 +56,6 @@ def test_many_services_are_read_once_again() -> None:
 
     assert len(world.addresses) == 2
     assert all(trial.ingress == (trial.service.vips, (OFF,)) for trial in evidence.trials)
-
-
-def test_free_addresses_are_those_that_come_next() -> None:
-    """The lowest of each usable IPv4 pool on the segment, without those that somebody has; bounded."""
-    pools = (
-        Pool(name="lan", blocks=("198.51.100.10-198.51.100.15", "2001:db8:1::40-2001:db8:1::7f", "rubbish")),
-        Pool(name="off", blocks=("198.51.100.0/24",), disabled=True),
-        Pool(name="far", blocks=("203.0.113.0/24",)),
-    )
-    described = replace(cluster(), pools=pools, services=(replace(API, vips=(Ip("198.51.100.15"),)),))
-
-    assert free(described, SEGMENT.subnets, (Ip("198.51.100.14"),)) == ("198.51.100.10",)
-    wide = replace(described, pools=(Pool(name="wide", blocks=("198.51.0.0/16",)),))
-    assert len(free(wide, ("198.51.0.0/16",), ())) == FREE
 
 
 def test_pool_addresses_are_asked_for_on_their_segment() -> None:
