@@ -23,7 +23,8 @@ EXIT = {"fail": 1, "unknown": 2, "warn": 0}
 BESIDE: dict[str, set[str]] = {
     # kube-proxy masquerades whatever else is wrong.
     "ipvs-without-strict-arp": {"E01"},
-    "stale-vip": {"E01"},
+    # A connection whose packets reach both owners in turn is reset.
+    "stale-vip": {"E01", "D12"},
 }
 """What a fault brings besides its own finding and the blackhole of policy Local, truly and not as its consequence."""
 
