@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import shlex
 import threading
-import time
-from datetime import UTC, datetime
 from functools import partial
 
 import click
 
 from l2probe.cli import COULD_NOT_TELL, last_words
-from l2probe.cli.deliver import annotate, check_writable, exit_code, show, write_files
+from l2probe.cli.deliver import exit_code
+from l2probe.cli.observation import observing
 from l2probe.cli.progress import Progress
 from l2probe.cli.signals import interruptible
-from l2probe.cli.wanted import Wanted
-from l2probe.diagnose.solicitor import Solicitor
-from l2probe.judge import conclude
+from l2probe.cli.wanted import RunWanted
+from l2probe.cli.wiring import surroundings
 from l2probe.model import Verdict
 from l2probe.observe.kube import connect
-from l2probe.observe.mapping import map_nodes
 from l2probe.observe.pull_secret import pull_secret
 from l2probe.observe.traffic import Traffic
-from l2probe.observe.vantage import vantage
 from l2probe.observe.voices import voice
 from l2probe.observe.wire import open_wire
 from l2probe.run import Ran, run
@@ -32,42 +27,23 @@ from l2probe.run.teardown import command as cleanup_command
 from l2probe.workload.manifests import Workload
 
 
-def against_cluster(plan: Plan, wanted: Wanted, argv: list[str]) -> int:
+def against_cluster(plan: Plan, wanted: RunWanted, argv: list[str]) -> int:
     """Run against the cluster of the kubeconfig, show the report, and return the exit code."""
-    check_writable(wanted.junit_file, wanted.html_file, wanted.pcap)
-    progress = Progress(quiet=wanted.quiet, verbose=wanted.verbose)
-    started, clock = datetime.now(UTC), time.monotonic()
-    try:
-        with interruptible(_left_behind(plan, argv)) as interrupted:
-            ran = run(plan, _edges(wanted, progress, interrupted))
-    finally:
-        progress.clear()
-    report = conclude(
-        ran.evidence,
-        started=started.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        duration_seconds=round(time.monotonic() - clock, 3),
-        command=shlex.join(["l2probe", *argv]),
-    )
-    write_files(report, junit_file=wanted.junit_file, html_file=wanted.html_file)
-    show(report, wanted.output, wanted.color)
-    annotate(report)
+    with observing(wanted, wanted.pcap) as observation, interruptible(_left_behind(plan, argv)) as interrupted:
+        ran = run(plan, _edges(wanted, observation.progress, interrupted))
+    report = observation.delivered(ran.evidence, argv)
     code = exit_code(report, strict=wanted.strict)
     return _mention_leftover(plan, ran, code, broken=report.verdict is Verdict.FAIL)
 
 
-def _edges(wanted: Wanted, progress: Progress, interrupted: threading.Event) -> Edges:
+def _edges(wanted: RunWanted, progress: Progress, interrupted: threading.Event) -> Edges:
     api = connect(wanted.access)
     return Edges(
+        **surroundings(wanted, progress),
         api=api,
         pull_secret=partial(pull_secret, api.transport),
-        vantage=partial(vantage, interface=wanted.interface),
         open_wire=open_wire,
-        solicit=Solicitor,
-        map_nodes=map_nodes,
         traffic=_traffic,
-        now=time.time,
-        pause=threading.Event().wait,
-        say=progress,
         interrupted=interrupted,
     )
 

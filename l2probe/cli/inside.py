@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import click
 
 from l2probe.cli.lab import need_libraries
+from l2probe.cli.wanted import Wanted
 from l2probe.lab.assets import CONTROL_PLANES
-from l2probe.observe.access import Access
 
 LAB_OPTIONS = frozenset({"lab", "profile", "faults", "control_plane"})
-
-
-class Wanted(Protocol):
-    """What the options of `lab_options` and `cluster_options` said."""
-
-    @property
-    def access(self) -> Access:
-        """Which cluster, which a lab brings itself."""
-
-    @property
-    def lab(self) -> bool:
-        """--lab."""
-
-    @property
-    def profile(self) -> str | None:
-        """--profile."""
-
-    @property
-    def faults(self) -> tuple[str, ...]:
-        """--fault, each one."""
-
-    @property
-    def control_plane(self) -> str:
-        """--control-plane."""
 
 
 def refuse_lab_options(wanted: Wanted) -> None:

@@ -88,6 +88,26 @@ def _cluster_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def interface_option(function: F) -> F:
+    """Add --interface, which says from where to look."""
+    return click.option(
+        "--interface",
+        metavar="NAME",
+        shell_complete=candidates.interfaces,
+        help="Interface to look from (default: by the route).",
+    )(function)
+
+
+def pcap_option(function: F) -> F:
+    """Add --pcap, which keeps the frames."""
+    return click.option(
+        "--pcap",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Save the frames that the verdict rests on.",
+    )(function)
+
+
 def report_options(function: F) -> F:
     """Add the options that say how a report is shown, and what counts as failed."""
     return stacked(

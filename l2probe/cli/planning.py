@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from l2probe.cli.wanted import Wanted
+from l2probe.cli.wanted import RunWanted
 from l2probe.errors import UsageError
 from l2probe.model import Dialect
 from l2probe.run.plan import Plan
@@ -21,7 +21,7 @@ LIFETIME_SECONDS = 15 * 60
 """When a killed run's namespace counts as abandoned: longer than any run takes after its waits."""
 
 
-def plan_of(wanted: Wanted) -> Plan:
+def plan_of(wanted: RunWanted) -> Plan:
     """Return the plan for this command line; raises SuiteError and UsageError."""
     dialect = Dialect(wanted.echo)
     suites = tuple(askable(load(reference), dialect) for reference in wanted.suites or (DEFAULT,))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,8 +11,10 @@ from l2probe.cli import candidates
 from l2probe.cli.inside import in_lab, refuse_lab_options
 from l2probe.cli.options import (
     cluster_options,
+    interface_option,
     lab_options,
     labels,
+    pcap_option,
     pull_secret,
     report_options,
     requirements,
@@ -21,7 +22,7 @@ from l2probe.cli.options import (
     talk_options,
     tolerations,
 )
-from l2probe.cli.wanted import Wanted
+from l2probe.cli.wanted import RunWanted
 from l2probe.model import Dialect, Protocol
 from l2probe.workload.dialects import SERVERS
 
@@ -49,18 +50,8 @@ def _suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="SECONDS",
             help="How long Services and Pods may take to come up.",
         ),
-        click.option(
-            "--interface",
-            metavar="NAME",
-            shell_complete=candidates.interfaces,
-            help="Interface to look from (default: by the route).",
-        ),
-        click.option(
-            "--pcap",
-            type=click.Path(dir_okay=False, path_type=Path),
-            metavar="FILE",
-            help="Save the frames that the verdict rests on.",
-        ),
+        interface_option,
+        pcap_option,
     )(function)
 
 
@@ -114,13 +105,13 @@ def _workload_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @lab_options("Run against a fresh miniature cluster on this machine.")
 @talk_options
 @click.pass_context
-def command(ctx: click.Context, /, **given: Any) -> int:  # noqa: ANN401 - click's own values, made typed by Wanted
+def command(ctx: click.Context, /, **given: Any) -> int:  # noqa: ANN401 - click's own values, made typed by RunWanted
     """Prove who announces a LoadBalancer address, whether traffic arrives, whether the Pod sees the real client, and
     what externalTrafficPolicy Local does. Deploys echo Pods and Services in a namespace of its own and removes it.
 
     SUITE is a shipped suite (see --list), FILE a suite of yours; the default is smoke.
     """  # noqa: D205 - click shows the paragraph
-    wanted = Wanted(**given)
+    wanted = RunWanted(**given)
     if wanted.listing:
         return _list(wanted.output)
     if wanted.lab and not wanted.dry_run:

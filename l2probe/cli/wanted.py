@@ -1,4 +1,4 @@
-"""What the user wanted of `l2probe run`, typed."""
+"""What the user wanted of the commands that ask a cluster, typed: what is common to them, and what is `run`'s own."""
 
 from __future__ import annotations
 
@@ -11,20 +11,32 @@ from l2probe.workload.manifests import PullSecret, Toleration
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """The parsed command line of `run`; times in seconds."""
+    """The options of `report_options`, `cluster_options`, `lab_options` and `talk_options`, and --interface."""
 
-    suites: tuple[str, ...]
-    listing: bool
-    required: tuple[str, ...]
-    timeout: float
     interface: str | None
-    pcap: Path | None
     output: str
     junit_file: Path | None
     html_file: Path | None
     strict: bool
     color: str
     access: Access
+    lab: bool
+    profile: str | None
+    faults: tuple[str, ...]
+    control_plane: str
+    verbose: bool
+    quiet: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunWanted(Wanted):
+    """The parsed command line of `run`; times in seconds."""
+
+    suites: tuple[str, ...]
+    listing: bool
+    required: tuple[str, ...]
+    timeout: float
+    pcap: Path | None
     echo: str
     image: str | None
     image_pull_secret: PullSecret | None
@@ -32,9 +44,3 @@ class Wanted:
     taints: tuple[Toleration, ...]
     dry_run: bool
     keep: bool
-    lab: bool
-    profile: str | None
-    faults: tuple[str, ...]
-    control_plane: str
-    verbose: bool
-    quiet: bool
