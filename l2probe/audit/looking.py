@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from l2probe.audit.edges import Edges, Wire
+from l2probe.diagnose.again import knock_patiently
 from l2probe.diagnose.asking import ANSWER_SECONDS, MOST_MACS
 from l2probe.diagnose.ground import Ground
 from l2probe.diagnose.knocking import Knock
@@ -163,7 +164,7 @@ def _ends(ground: Ground, silent: frozenset[Ip]) -> tuple[Knock, ...]:
 def _knock(ends: Sequence[Knock], edges: Edges) -> tuple[Exchange, ...]:
     """Connect to each port, more than once where they are few; again to those that did not answer."""
     attempts = max(1, min(MOST_ATTEMPTS, POLITE // max(1, len(ends))))
-    first = edges.knock([ends] * attempts)
+    first = knock_patiently([ends] * attempts, edges)
     good = {(one.vip, one.port) for one in first if one.outcome is Outcome.ANSWERED}
     failed = [end for end in ends if (end.vip, end.port) not in good][:MOST_AGAIN]
     return (*first, *edges.knock([failed] * AGAIN)) if failed and attempts <= AGAIN else first

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
+from l2probe.diagnose.again import knock_patiently
 from l2probe.diagnose.asking import ask_all, ask_beside, ask_nodes
 from l2probe.diagnose.edges import Edges, Wire
 from l2probe.diagnose.ground import Ground, Plan, deny, follow_claims, read_claims
@@ -40,7 +41,7 @@ def observe(plan: Plan, ground: Ground, edges: Edges, started: float) -> Observe
             if wire is not None:
                 # Not only the VIPs: an answer that nobody translated back comes from a node or a Pod.
                 wire.watch((*ground.vips, *node_addresses), besides=ground.backends)
-            knocked = pool.submit(edges.knock, rounds(plan, ground))
+            knocked = pool.submit(knock_patiently, rounds(plan, ground), edges)
             sanity = pool.submit(ask_nodes, wire, node_addresses)
             pinged = pool.submit(edges.ping, _pingable(ground)) if plan.ping else None
             beside = _ask_beside(pool, ground, wire)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
+from l2probe.judge.beginning import settled
 from l2probe.model import (
     Claim,
     Evidence,
@@ -157,8 +158,12 @@ def serving_trials(case: Case) -> tuple[Trial, ...]:
 
 
 def sent(trial: Trial) -> tuple[Exchange, ...]:
-    """Return the exchanges that asked the network: what our own kernel refused to send says nothing about it."""
-    return tuple(exchange for exchange in trial.exchanges or () if not exchange.unsent)
+    """Return the exchanges that asked the network: what our own kernel refused to send says nothing about it.
+
+    Nor does what a Service of the user's refused before it answered for good: it was only being programmed.
+    """
+    asked = tuple(exchange for exchange in trial.exchanges or () if not exchange.unsent)
+    return asked if trial.own else settled(asked)
 
 
 def refused_here(trial: Trial, flow: Flow) -> tuple[Exchange, ...]:

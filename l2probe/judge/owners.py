@@ -33,6 +33,12 @@ GRACE_SECONDS = 3.0
 """How far a frame may lie from its sender's time as holder. MetalLB repeats gratuitous ARP 1.1 s apart, Cilium's new
 holder may announce before the old one has withdrawn (retry period 2 s)."""
 
+OVERLAP_SECONDS = 1.0
+"""How long both nodes of a handover without a lease may answer: MetalLB's speakers each hear by themselves that a
+Service changed, and neither waits for the other. Measured on a real one: 2 ms."""
+RELIEVED_SECONDS = 0.5
+"""How long who took over must have answered on alone: a question is repeated several times in it."""
+
 SEVERAL = 3
 """Tries without an answer that say that a MAC delivers nothing."""
 
@@ -77,11 +83,24 @@ def contend(case: Case, one: Owner, other: Owner) -> bool:
     """Whether two answered at the same time without a handover that explains it."""
     start = max(one.replies[0].at, other.replies[0].at)
     end = min(one.replies[-1].at, other.replies[-1].at)
-    if end < start:
+    if end < start or is_relief(*sorted((one, other), key=lambda owner: owner.replies[0].at)):
         return False
     handed_over = len({claim.holder for claim in claims(case) or ()} & {one.node, other.node} - {None}) > 1
     within = [(owner, frame) for owner in (one, other) for frame in owner.replies if start <= frame.at <= end]
     return not (handed_over and all(licensed(case, owner, frame) for owner, frame in within))
+
+
+def is_relief(before: Owner, after: Owner) -> bool:
+    """Whether one node took over from another: both answered for a moment, then the first never again.
+
+    Only what was asked later shows it: the second answered that several times, and the first kept silent.
+    """
+    if before.node is None or after.node is None:
+        return False
+    ended = before.replies[-1].at
+    alone = [frame for frame in after.replies if frame.at > ended and frame.solicited]
+    overlapped = ended - after.replies[0].at
+    return overlapped <= OVERLAP_SECONDS and len(alone) > 1 and alone[-1].at - ended >= RELIEVED_SECONDS
 
 
 def contending(case: Case, some: Sequence[Owner]) -> tuple[Owner, ...]:

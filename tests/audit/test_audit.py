@@ -109,6 +109,15 @@ def test_many_ports_get_one_connect_each_and_the_failing_ones_more() -> None:
     assert len(town.knocked) == 600 + 2 * 512
 
 
+def test_what_is_refused_at_first_is_asked_again() -> None:
+    """A Service that is only being programmed is accused of nothing; one that goes on refusing is."""
+    starting = Town(outcome=Outcome.REFUSED_RST, served=1000.9)
+    refusing = Town(outcome=Outcome.REFUSED_RST)
+
+    assert judge(starting.audited(WIRE)) == ()
+    assert {found.code for found in judge(refusing.audited(WIRE))} == {"D11"}
+
+
 def test_without_a_raw_socket_traffic_is_tried_all_the_same() -> None:
     """Nobody is asked, and the ports are knocked at."""
     town = Town(place=replace(vantage(), raw_socket=False))

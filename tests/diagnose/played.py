@@ -37,7 +37,7 @@ HOLDERS = {"api": NODES[0], "web": NODES[1]}
 
 @dataclass
 class World:
-    """The played cluster; the flags break it in one way each."""
+    """The played cluster; the flags break it in one way each. `served`: from when on knocks are answered."""
 
     services: tuple[Service, ...] | None = (API, WEB)
     others: Mapping[Name, Mapping[str, object]] = field(default_factory=dict)
@@ -47,6 +47,7 @@ class World:
     restless: bool = False
     unicast_only: bool = False
     outcome: Outcome = Outcome.ANSWERED
+    served: float = float("inf")
     claims_denied: bool = False
     warning: Condition | None = None
     addresses: list[Mapping[Name, tuple[Ip, ...]]] = field(default_factory=list)
@@ -109,7 +110,7 @@ class World:
                 protocol=one.protocol,
                 vip=one.vip,
                 port=one.port,
-                outcome=self.outcome,
+                outcome=self.outcome if self.clock < self.served else Outcome.ANSWERED,
                 payload_bytes=len(one.payload),
             )
             for number, one in enumerate(one for knocks in rounds for one in knocks)

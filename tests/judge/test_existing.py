@@ -539,3 +539,21 @@ def test_a_class_that_metallb_may_have_been_told_to_serve_is_named() -> None:
 
     assert {one.code for one in found} == {"A01"}
     assert all('asked for load balancer class "example.test/other"' in one.says for one in found)
+
+
+def test_a_node_that_took_over_is_no_split_brain() -> None:
+    """MetalLB's speakers know no lease: for a moment both answered, then the first kept silent (seen on a real one)."""
+    vip = API.vips[0]
+
+    def changed(evidence: Evidence, *old: float) -> Evidence:
+        new = [reply(vip, mac(THREE), T0 + at) for at in (0.1, 0.2, 0.5, 0.9)]
+        frames = (*(reply(vip, mac(ONE), T0 + at) for at in old), *new)
+        other = tuple(frame for trial in evidence.trials for frame in trial.replies or () if frame.ip == API.vips[1])
+        return with_trial(evidence, "api", lambda one: replace(one, replies=(*other, *frames)))
+
+    orderly = changed(diagnosed(), 0.0, 0.102)
+    stubborn = changed(diagnosed(), 0.0, 0.102, 0.901)
+    not_followed = changed(diagnosed(), 0.0, 0.102, 0.502)
+
+    assert "C01" not in {code for code, _ in causes(orderly)}
+    assert causes(stubborn) == causes(not_followed) == [("C01", Verdict.FAIL)]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.real import announcer, network
 from tests.real.cluster import apply, kubectl, until
+from tests.real.hosts import FOREIGN
 
 ECHO = """
 import http.server, socket
@@ -145,12 +149,30 @@ def unplugged(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def foreign_owner(*addresses: str) -> Iterator[None]:
-    """Have a machine outside the cluster own these addresses too."""
-    for address in addresses:
-        network.own(address)
-    try:
-        yield
-    finally:
+def foreign_owner(*addresses: str, port: int | None = None) -> Iterator[None]:
+    """Have a machine outside the cluster own these addresses too; with a `port` it serves a page of its own there."""
+    with squatter(port) if port else nullcontext():
         for address in addresses:
-            network.disown(address)
+            network.own(address)
+        try:
+            yield
+        finally:
+            for address in addresses:
+                network.disown(address)
+
+
+@contextmanager
+def squatter(port: int) -> Iterator[None]:
+    """Serve a page on the machine outside the cluster."""
+    program = str(Path(__file__).with_name("squatter.py"))
+    with subprocess.Popen(network.within(FOREIGN.name, sys.executable, program, str(port))) as process:
+        try:
+            until(lambda: _listens(port), "the foreign machine's page", seconds=10)
+            yield
+        finally:
+            process.kill()
+
+
+def _listens(port: int) -> bool:
+    argv = network.within(FOREIGN.name, "curl", "-s", "-o", "/dev/null", f"http://{FOREIGN.address}:{port}/")
+    return subprocess.run(argv, check=False).returncode == 0

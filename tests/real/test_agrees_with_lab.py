@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from l2probe import rights
+from l2probe.workload.manifests import SERVICE_PORT
 from tests.agreement import SCENARIOS, Scenario, first, otherwise
 from tests.lab.conftest import commander
 from tests.lab.test_agreement import argv
@@ -25,9 +26,9 @@ NAMESPACE = "agreement"
 
 
 def taken() -> AbstractContextManager[None]:
-    """Have a machine outside the cluster own the addresses that a run gets first."""
+    """Have a machine outside the cluster own the addresses that a run gets first, and serve there as the lab's does."""
     heads = [pool.partition("-")[0][:-1] for pool in POOL]
-    return foreign_owner(*(f"{head}{last}" for head in heads for last in range(4)))
+    return foreign_owner(*(f"{head}{last}" for head in heads for last in range(4)), port=SERVICE_PORT)
 
 
 @contextmanager
