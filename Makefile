@@ -18,7 +18,7 @@ test: $(VENV)/.ready lint ## run all tests
 	@.ci/prepare $(VENV) nft kubectl
 	@L2PROBE_KUBECTL="$$(ls $(CURDIR)/$(VENV)/kubectl/*/kubectl 2>/dev/null | tr '\n' ':')" $(BIN)/python -m pytest -n 2 --dist loadgroup -q $(ARGS)
 
-e2e: $(VENV)/.ready ## a real Kubernetes with MetalLB out of namespaces (root, Go; first build takes minutes)
+e2e: $(VENV)/.ready ## a real Kubernetes with MetalLB out of namespaces (root, Go; half an hour; L2PROBE_E2E_WHOLE=1: every fault and command)
 	@.ci/prepare $(VENV) nft && tests/real/prepare.sh && $(BIN)/python -m pytest tests/real -m real -q $(ARGS)
 	@assets="$$($(BIN)/python -m tests.real assets)" || { echo "$$assets"; exit 0; }; \
 	KUBEBUILDER_ASSETS="$$assets" PATH="$$PATH:$$assets" $(BIN)/python -m pytest -q -k "envtest or control_plane or real_api" \

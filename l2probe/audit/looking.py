@@ -24,7 +24,7 @@ LINGER = 0.25
 """Seconds after the last question of a sweep: a machine on the same segment needs less."""
 PATIENCE = 1.2
 """Seconds before the second sweep, where addresses were silent: a lease that moves finds its new holder meanwhile."""
-CONTESTED_ROUNDS, CONTESTED_LINGER = 3, 0.1
+CONTESTED_ROUNDS, CONTESTED_LINGER = 4, 0.2
 """Further questions for an address with several MACs: who answers them all is no handover."""
 MOST_FREE = 4096
 """Free addresses that one sweep asks for: a /20. More would be a scan of somebody's network."""

@@ -5,6 +5,7 @@ What is heard stays with the wire; nothing is decided here.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
@@ -18,6 +19,10 @@ ANSWER_SECONDS = 0.12
 PATIENCE = 4
 PATIENCE_GAP = 0.4
 """Rounds for addresses that nobody answered for, and seconds between them: all within the time of a dead knock."""
+
+CONTESTED = 4
+CONTESTED_GAP = 0.2
+"""Rounds for addresses that several machines answered for, and seconds between them: who took over is alone by then."""
 
 Replies = tuple[NeighbourReply, ...]
 
@@ -41,14 +46,21 @@ def ask_all(
     nodes: Future[Replies | None],
     pause: Callable[[float], object],
 ) -> None:
-    """Ask three times who has these addresses, then the answerers alone; of silent ones the nodes, and all again."""
+    """Ask three times who has these addresses, then the answerers alone; what several or none answered for, on.
+
+    Of silent ones the nodes are asked, and all again.
+    """
     heard = wire.ask(vips, times=3, gap=0.1, linger=0.15)
     answered = dict.fromkeys((reply.ip, reply.mac) for reply in heard if reply.solicited)
     for address, mac in answered:
         solicitor.ask(address, mac)
     if answered:
         pause(ANSWER_SECONDS)
-    silent = [vip for vip in vips if vip not in {address for address, _ in answered}]
+    owners = Counter(address for address, _ in answered)
+    contested = [vip for vip in vips if owners[vip] > 1]
+    if contested:
+        wire.ask(contested, times=CONTESTED, gap=CONTESTED_GAP, linger=ANSWER_SECONDS)
+    silent = [vip for vip in vips if not owners[vip]]
     if not silent:
         return
     macs = dict.fromkeys(reply.mac for reply in nodes.result() or ())

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from l2probe.audit import Plan
-from l2probe.audit.looking import MOST_ATTEMPTS
+from l2probe.audit.looking import CONTESTED_ROUNDS, MOST_ATTEMPTS
 from l2probe.audit.selector import parse
 from l2probe.errors import NotAllowedError, UsageError
 from l2probe.judge import judge
@@ -75,7 +75,7 @@ def test_a_second_owner_that_is_slow_is_heard() -> None:
 
     found = judge(town.audited(WIRE))
 
-    assert [sweep for sweep in town.sweeps if sweep == (VIP4,)] == [(VIP4,)] * 3
+    assert [sweep for sweep in town.sweeps if sweep == (VIP4,)] == [(VIP4,)] * CONTESTED_ROUNDS
     assert [one.code for one in found if one.consequence_of is None] == ["C01"]
 
 

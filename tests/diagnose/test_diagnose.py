@@ -12,10 +12,22 @@ from l2probe.diagnose import Ground, Plan, diagnose, rounds
 from l2probe.diagnose.place import Place, stand
 from l2probe.diagnose.subjects import Wish
 from l2probe.judge import judge
-from l2probe.model import Condition, Ip, Node, NodeName, Outcome, Placement, Port, Protocol, Right, Vantage
+from l2probe.model import (
+    Condition,
+    Ip,
+    NeighbourReply,
+    Node,
+    NodeName,
+    Outcome,
+    Placement,
+    Port,
+    Protocol,
+    Right,
+    Vantage,
+)
 from tests.diagnose.played import World
 from tests.judge.diagnosed import API, WEB
-from tests.judge.evidence import NODES, cluster, vantage
+from tests.judge.evidence import NODES, cluster, mac, vantage
 
 ALL = Plan(wish=Wish(everything=True))
 
@@ -49,6 +61,31 @@ def test_everybody_and_the_answerers_alone_are_asked() -> None:
     asked = set(world.asked)
     assert {("broadcast", API.vips[0]), ("multicast", API.vips[1])} <= asked
     assert {("unicast", vip) for service in (API, WEB) for vip in service.vips} <= asked
+
+
+class Relieved(World):
+    """A world in which another node answered for shop/api, too, until `until`."""
+
+    until: float
+
+    def answer(self, address: Ip, asked: str) -> None:
+        """Hear both while there are two."""
+        with self.lock:
+            if address == API.vips[0] and self.clock < self.until:
+                told = NeighbourReply(
+                    at=self.clock, ip=address, mac=mac(NODES[2]), op="reply", solicited=True, asked=asked
+                )
+                self.frames.append(told)
+        super().answer(address, asked)
+
+
+@pytest.mark.parametrize(("until", "found"), [(1000.05, []), (2000.0, ["C01"])])
+def test_what_several_answer_for_is_asked_on(until: float, found: list[str]) -> None:
+    """A node that took over while we asked is alone soon after, and no split brain; one that does not give way is."""
+    world = Relieved()
+    world.until = until
+
+    assert codes(world, Plan(wish=Wish(words=("shop/api",)))) == found
 
 
 def test_an_address_that_hears_unicast_only_is_found_out() -> None:

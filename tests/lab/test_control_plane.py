@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from l2probe.lab.assets import CONTROL_PLANES
+from l2probe.lab.faults import FAULTS, Fault
+from tests.lab import test_faults
 from tests.lab.conftest import Command, commander
 from tests.lab.planes import Staying, needs_assets, needs_kubectl
-from tests.lab.test_faults import test_the_fault_is_named_first  # noqa: F401 - collected here too
 from tests.lab.test_lab_command import free, pid_of
 from tests.lab.test_profiles import test_run_learns_what_the_cluster_does  # noqa: F401 - collected here too
 from tests.lab.world.processes import members, namespace, wait_gone
@@ -28,6 +29,28 @@ pytestmark = [
     pytest.mark.timeout(180),
     pytest.mark.xdist_group("the one lab of this user"),
 ]
+
+
+WHOLE = os.environ.get("L2PROBE_E2E_WHOLE") == "1"
+"""Whether every command is tried on every fault: more than an hour. Else the quickest one that shows it."""
+
+
+def tried(fault: Fault) -> list[tuple[str, ...]]:
+    """Return the commands that are tried on a fault; what a fault does to the wire is no matter of the API server."""
+    return [*fault.commands] if WHOLE else [min(fault.commands, key=lambda argv: (argv[1] == "run", len(argv)))]
+
+
+SHOWN = [
+    pytest.param(fault, argv[1:], id=f"{fault.name}-{argv[1]}{'-wire' if '--on-wire' in argv else ''}")
+    for fault in sorted(FAULTS.values(), key=lambda fault: fault.profile or "")
+    for argv in tried(fault)
+]
+
+
+@pytest.mark.parametrize(("fault", "argv"), SHOWN)
+def test_the_fault_is_named_first(l2probe: Command, fault: Fault, argv: tuple[str, ...]) -> None:
+    """As on the embedded server."""
+    test_faults.test_the_fault_is_named_first(l2probe, fault, argv)
 
 
 @pytest.fixture(scope="module")

@@ -69,6 +69,15 @@ def test_a_healthy_service_is_called_good(diagnose: Prober, policy: str) -> None
     assert owners.pop() in str(ran.report["evidence"])
 
 
+def test_a_service_that_has_only_just_come_up(diagnose: Prober) -> None:
+    """While kube-proxy and MetalLB still set it up nobody is accused: what is refused at first is asked again."""
+    for number in range(4):
+        with scene(f"fresh-{number}", policy=("Cluster", "Local")[number % 2], node="rc-n2") as web:
+            ran = told(diagnose, web)
+
+        assert ran.codes <= {"E01"}, text(ran)
+
+
 def test_no_advertisement(diagnose: Prober) -> None:
     """Nobody answers, because no L2Advertisement exists: B01."""
     with without_advertisement(), scene("unadvertised") as web:
