@@ -17,12 +17,14 @@ T = TypeVar("T", NeighbourReply, Exchange)
 End = tuple[Ip, Protocol, int]
 """Address, protocol and port: two Services may share an address, never a port of it."""
 
+Replies = Mapping[Ip, list[NeighbourReply]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
     """What was seen, by what it is about; None: not looked."""
 
-    replies: Mapping[Ip, list[NeighbourReply]] | None
+    replies: Replies | None
     exchanges: Mapping[End, list[Exchange]] | None
 
 
@@ -69,13 +71,20 @@ def _trial(service: Service, ground: Ground, observed: Observed, index: Index) -
 
 def _seen(service: Service, ground: Ground, index: Index) -> Seen:
     """Return this Service's part of all that was seen; what cannot be asked for from here was not looked at."""
-    near = [vip for vip in service.vips if vip in ground.place.near]
-    ends = dict.fromkeys((vip, port.protocol, port.port) for vip in service.vips for port in service.ports)
     return Seen(
-        replies=None if index.replies is None or not near else _in_time(index.replies, near),
-        exchanges=None if index.exchanges is None else _in_time(index.exchanges, ends),
+        replies=None if index.replies is None else _heard(service, ground, index.replies),
+        exchanges=None if index.exchanges is None else _in_time(index.exchanges, _ends(service)),
         claims=claims_of(ground, service),
     )
+
+
+def _heard(service: Service, ground: Ground, replies: Replies) -> tuple[NeighbourReply, ...] | None:
+    near = [vip for vip in service.vips if vip in ground.place.near]
+    return _in_time(replies, near) if near else None
+
+
+def _ends(service: Service) -> Iterable[End]:
+    return dict.fromkeys((vip, port.protocol, port.port) for vip in service.vips for port in service.ports)
 
 
 def _in_time(found: Mapping[K, list[T]], wanted: Iterable[K]) -> tuple[T, ...]:
@@ -87,7 +96,7 @@ def _changes(history: Sequence[tuple[Ip, ...]]) -> tuple[tuple[Ip, ...], ...]:
     return tuple(history) if len(history) > 1 else ()
 
 
-def _by_address(replies: Iterable[NeighbourReply]) -> Mapping[Ip, list[NeighbourReply]]:
+def _by_address(replies: Iterable[NeighbourReply]) -> Replies:
     found: dict[Ip, list[NeighbourReply]] = {}
     for reply in replies:
         found.setdefault(reply.ip, []).append(reply)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from l2probe.judge.case import Case, cases, claims, family
+from l2probe.judge.case import Case, cases, claims, family, once
 from l2probe.judge.controllers import case_history, returned
 from l2probe.judge.finding import about, finding
 from l2probe.judge.owners import contenders
@@ -56,6 +56,7 @@ def name_of(service: Service) -> str:
     return f"{service.namespace}/{service.name}"
 
 
+@once
 def shared(evidence: Evidence) -> Mapping[Ip, Shared]:
     """Return the addresses that more than one Service has, among all that were listed or tried."""
     every = {name_of(service): service for service in evidence.cluster.services or ()}
@@ -115,7 +116,7 @@ def owned_twice(case: Case, taken: Sequence[Shared]) -> Finding:
 
 def left_behind(case: Case) -> dict[Ip, Ip]:
     """Return each address that was replaced by another of its family while the Service was looked at."""
-    if returned(case):
+    if (len(case.trials) == 1 and not case.trials[0].ingress) or returned(case):
         return {}
     seen = [ips for ips in (*case_history(case), *(trial.service.vips for trial in case.trials)) if ips]
     now = case.service.vips
@@ -160,6 +161,8 @@ def not_asked_for(evidence: Evidence, case: Case, unasked: Sequence[Shared]) -> 
 
 def not_given(case: Case) -> tuple[Ip, ...]:
     """Return the wanted addresses that the Service lacks although it has others of their families."""
+    if not case.service.wanted:
+        return ()
     have = {family(vip) for vip in case.service.vips}
     return tuple(ip for ip in case.service.wanted if ip not in case.service.vips and family(ip) in have)
 

@@ -7,6 +7,7 @@ import socket
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from l2probe.announcers import cilium
 from l2probe.announcers.lease import Lease
@@ -135,6 +136,8 @@ def service(item: objects.ServiceObject, backends: tuple[Backend, ...] | None) -
 def wanted(item: objects.ServiceObject) -> tuple[Ip, ...]:
     """Return the addresses that a Service asks for; "0.0.0.0" asks for any (kube-vip: by DHCP)."""
     annotations = item.metadata.annotations or {}
+    if not item.spec.load_balancer_ip and annotations.keys().isdisjoint(WANTED):
+        return ()
     texts = [text for key in WANTED if key in annotations for text in annotations[key].split(",")]
     found = ips(text.strip() for text in (*texts, item.spec.load_balancer_ip or ""))
     return tuple(each for each in found if not ipaddress.ip_address(each).is_unspecified)
@@ -150,7 +153,13 @@ def ports(parts: Sequence[objects.ServicePort]) -> Iterable[Port]:
     """Yield the TCP and UDP ports; SCTP is not probed."""
     for part in parts:
         if part.protocol in PROTOCOLS:
-            yield Port(protocol=PROTOCOLS[part.protocol], port=part.port, name=part.name)
+            yield _port(part.protocol, part.port, part.name)
+
+
+@lru_cache(1024)
+def _port(protocol: str, number: int, name: str) -> Port:
+    """Return the one Port of thousands of Services that have the same."""
+    return Port(protocol=PROTOCOLS[protocol], port=number, name=name)
 
 
 def backends(slices: Iterable[objects.SliceObject]) -> Mapping[tuple[str, str], tuple[Backend, ...]]:
