@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from l2probe.lab.controllers.behaviour import HEALTHY
 from l2probe.lab.controllers.election import Seat, Step, held_spec, holder_of, step
 from l2probe.lab.controllers.kinds import LEASE
 from l2probe.lab.controllers.knowledge import Place
@@ -51,11 +52,7 @@ class Agent:
 
     def __init__(self, plane: Plane, node: NodeDriver, knowledge: Ballots, changed: Callable[[], None]) -> None:
         self.node = node
-        self.alive = True
-        self.announcing = True
-        self.ghost = ""
-        self.prompt = True
-        self.restless = False
+        self.behaviour = HEALTHY
         self._plane = plane
         self._knowledge = knowledge
         self._changed = changed
@@ -76,11 +73,10 @@ class Agent:
 
     def revive(self) -> None:
         """Start anew, as a restarted agent: it has renewed nothing yet."""
-        self.alive = True
         self._renewed.clear()
 
     async def _reconcile(self, service: Key) -> None:
-        if not self.alive:
+        if not self.behaviour.alive:
             await self._decay(service)
             return
         taken = self._step(service)
@@ -98,13 +94,13 @@ class Agent:
     def _step(self, service: Key) -> Step:
         seat = Seat(
             me=self.node.name,
-            rank=self._knowledge.rank(service, self.node.name) if self.announcing else None,
+            rank=self._knowledge.rank(service, self.node.name) if self.behaviour.announcing else None,
             now=asyncio.get_running_loop().time(),
             observed=self._knowledge.observed(service),
             renewed=self._renewed.get(service),
             turn=self._turns.get(service),
-            until=self._since.get(service, float("inf")) + RESTLESS_SECONDS if self.restless else None,
-            late=0.0 if self.prompt else LATE_SECONDS,
+            until=self._since.get(service, float("inf")) + RESTLESS_SECONDS if self.behaviour.restless else None,
+            late=0.0 if self.behaviour.prompt else LATE_SECONDS,
             timers=self._plane.profile.timers,
         )
         return step(self._knowledge.lease(service), seat, time.time())
@@ -148,5 +144,7 @@ class Agent:
         first = not holder_of(lease) and self._knowledge.rank(service, self.node.name) == 0
         mine = holder_of(lease) == self.node.name and service in self._renewed
         if first or mine:
-            await self._write(service, held_spec(None, self.ghost or self.node.name, time.time() - DEAD_SECONDS))
+            await self._write(
+                service, held_spec(None, self.behaviour.ghost or self.node.name, time.time() - DEAD_SECONDS)
+            )
             self._renewed.pop(service, None)

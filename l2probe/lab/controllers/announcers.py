@@ -67,8 +67,7 @@ class Announcers:
         for member in self._crew.members:
             if behaviour.alive and not was.alive:
                 member.revive()
-            member.alive, member.announcing, member.ghost = behaviour.alive, behaviour.announcing, behaviour.ghost
-            member.prompt, member.restless = behaviour.prompt, behaviour.restless
+            member.behaviour = behaviour
             member.node.heed(broadcast=behaviour.broadcast, multicast=behaviour.multicast)
         if (behaviour.alive, behaviour.announcing) != (was.alive, was.announcing):
             self.look()

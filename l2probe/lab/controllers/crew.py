@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from l2probe.lab.controllers.behaviour import Behaviour
 from l2probe.lab.controllers.knowledge import Place
 from l2probe.lab.controllers.objects import Key
 from l2probe.lab.controllers.plane import Plane
@@ -13,18 +14,10 @@ from l2probe.lab.driver import ONCE, NodeDriver, Telling, World
 
 
 class Member(Protocol):
-    """One node's announcer. `alive` False: it does nothing any more; `announcing` False: announcing is switched off.
-
-    `ghost`: who is written into leases that the dead leave, itself when empty. `prompt` False: it takes a lease that
-    was let go late. `restless`: it lets go of its leases again and again. Nothing of that to those without leases.
-    """
+    """One node's announcer. `behaviour`: whether it is alive, announces, holds and takes leases as it should."""
 
     node: NodeDriver
-    alive: bool
-    announcing: bool
-    ghost: str
-    prompt: bool
-    restless: bool
+    behaviour: Behaviour
 
     @property
     def places(self) -> frozenset[Place]:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from l2probe.lab.controllers.cache import Changed
 from l2probe.lab.controllers.election import holder_of, lease_key
 from l2probe.lab.controllers.eligibility import View, addresses, candidates
-from l2probe.lab.controllers.endpoints import SERVICE_NAME
-from l2probe.lab.controllers.objects import Key, Obj, dig, key_of, labels_of
+from l2probe.lab.controllers.objects import Key, Obj, key_of
 from l2probe.lab.controllers.plane import Plane
+from l2probe.lab.controllers.slices import Slices, differs
 from l2probe.lab.driver import NodeDriver
 
 Place = tuple[str, str]
@@ -27,14 +27,14 @@ class Knowledge:
         self._plane = plane
         self._concerned = concerned
         self._candidates: dict[Key, list[str]] = {}
-        self._slices: dict[Key, dict[str, Obj]] = {}
+        self._slices = Slices(lambda service: self._changed((service,)))
         self._by_lease: dict[Key, set[Key]] = {}
         self._observed: dict[Key, float] = {}
 
     def watch(self) -> None:
         """Start to learn; `concerned` is called for everything that is there already."""
         plane = self._plane
-        plane.slices.subscribe(self._slice_changed)
+        self._slices.watch(plane)
         plane.services.subscribe(self._service_changed)
         plane.leases.subscribe(self._lease_changed)
         plane.policies.subscribe(self._everything_changed("spec"))
@@ -47,7 +47,7 @@ class Knowledge:
 
     def _everything_changed(self, *path: str) -> Changed:
         def changed(before: Obj | None, after: Obj | None) -> None:
-            if before is None or after is None or dig(before, *path) != dig(after, *path):
+            if differs(before, after, path):
                 self._changed(key_of(service) for service in self._plane.services)
 
         return changed
@@ -55,18 +55,8 @@ class Knowledge:
     def _service_changed(self, before: Obj | None, after: Obj | None) -> None:
         key = key_of(after or before or {})
         self._by_lease.setdefault(lease_key(key), set()).add(key)
-        paths = (("spec",), ("status", "loadBalancer"), ("metadata", "labels"))
-        if before is None or after is None or any(dig(before, *path) != dig(after, *path) for path in paths):
+        if differs(before, after, ("spec",), ("status", "loadBalancer"), ("metadata", "labels")):
             self._changed((key,))
-
-    def _slice_changed(self, before: Obj | None, after: Obj | None) -> None:
-        part = after or before or {}
-        key = Key(part["metadata"]["namespace"], labels_of(part).get(SERVICE_NAME, ""))
-        if after is None:
-            self._slices.get(key, {}).pop(part["metadata"]["name"], None)
-        else:
-            self._slices.setdefault(key, {})[part["metadata"]["name"]] = after
-        self._changed((key,))
 
     def _lease_changed(self, before: Obj | None, after: Obj | None) -> None:
         key = key_of(after or before or {})
@@ -85,7 +75,7 @@ class Knowledge:
         for service in tuple(known):
             if self._plane.services.get(service) is None:
                 known.discard(service)
-                self._slices.pop(service, None)
+                self._slices.forget(service)
             self._changed((service,))
 
     @property
@@ -106,8 +96,12 @@ class Knowledge:
         return self._observed.get(lease_key(service), 0.0)
 
     def _view(self, service: Obj) -> View:
-        parts = tuple(self._slices.get(key_of(service), {}).values())
-        return View(service=service, slices=parts, policies=tuple(self._plane.policies), nodes=tuple(self._plane.nodes))
+        return View(
+            service=service,
+            slices=self._slices.of(key_of(service)),
+            policies=tuple(self._plane.policies),
+            nodes=tuple(self._plane.nodes),
+        )
 
     def rank(self, service: Key, node: str) -> int | None:
         """Return the node's place among the candidates for the Service's lease; None when it is none."""

@@ -13,13 +13,13 @@ import hashlib
 from collections.abc import Callable, Iterable
 
 from l2probe.lab.controllers.election import holder_of
-from l2probe.lab.controllers.endpoints import SERVICE_NAME
 from l2probe.lab.controllers.frontends import usable
 from l2probe.lab.controllers.knowledge import Place
 from l2probe.lab.controllers.kubevip.cloud_provider import wanted_ips
 from l2probe.lab.controllers.kubevip.manifests import GLOBAL_LEASE
-from l2probe.lab.controllers.objects import Key, Obj, dig, key_of, labels_of
+from l2probe.lab.controllers.objects import Key, Obj, key_of
 from l2probe.lab.controllers.plane import Plane
+from l2probe.lab.controllers.slices import Slices, differs
 from l2probe.lab.controllers.system import SYSTEM
 from l2probe.lab.driver import NodeDriver
 
@@ -41,7 +41,7 @@ class Ballots:
     def __init__(self, plane: Plane, concerned: Callable[[Key], None]) -> None:
         self._plane = plane
         self._concerned = concerned
-        self._slices: dict[Key, dict[str, Obj]] = {}
+        self._slices = Slices(self._tell)
         self._observed: dict[Key, float] = {}
         self._known: set[Key] = set()
 
@@ -56,7 +56,7 @@ class Ballots:
 
     def watch(self) -> None:
         """Start to learn; `concerned` is called for everything that is there already."""
-        self._plane.slices.subscribe(self._slice_changed)
+        self._slices.watch(self._plane)
         self._plane.services.subscribe(self._service_changed)
         self._plane.leases.subscribe(self._lease_changed)
 
@@ -65,18 +65,8 @@ class Ballots:
         self._concerned(self.subject(service))
 
     def _service_changed(self, before: Obj | None, after: Obj | None) -> None:
-        paths = (("spec",), ("metadata", "annotations"), ("metadata", "deletionTimestamp"))
-        if before is None or after is None or any(dig(before, *path) != dig(after, *path) for path in paths):
+        if differs(before, after, ("spec",), ("metadata", "annotations"), ("metadata", "deletionTimestamp")):
             self._tell(key_of(after or before or {}))
-
-    def _slice_changed(self, before: Obj | None, after: Obj | None) -> None:
-        part = after or before or {}
-        key = Key(part["metadata"]["namespace"], labels_of(part).get(SERVICE_NAME, ""))
-        if after is None:
-            self._slices.get(key, {}).pop(part["metadata"]["name"], None)
-        else:
-            self._slices.setdefault(key, {})[part["metadata"]["name"]] = after
-        self._tell(key)
 
     def _lease_changed(self, before: Obj | None, after: Obj | None) -> None:
         key = key_of(after or before or {})
@@ -122,9 +112,7 @@ class Ballots:
         return nodes if there else ()
 
     def _endpoints(self, service: Key) -> list[Obj]:
-        return [
-            found for part in self._slices.get(service, {}).values() for found in usable(part.get("endpoints") or ())
-        ]
+        return [found for part in self._slices.of(service) for found in usable(part.get("endpoints") or ())]
 
     def places(self, subject: Key, node: NodeDriver) -> frozenset[Place]:
         """Return what a node puts on its NIC (vip_interface) when it holds the lease."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from l2probe.lab.controllers.behaviour import HEALTHY
 from l2probe.lab.controllers.cache import Cache, Changed
 from l2probe.lab.controllers.crew import Crew
-from l2probe.lab.controllers.endpoints import SERVICE_NAME
 from l2probe.lab.controllers.events import Happened, Recorder
 from l2probe.lab.controllers.kinds import L2_STATUS
 from l2probe.lab.controllers.knowledge import Place
 from l2probe.lab.controllers.metallb.allocation import read_pools
 from l2probe.lab.controllers.metallb.election import View, addresses_on, announcer
 from l2probe.lab.controllers.metallb.manifests import SPEAKER, SYSTEM
-from l2probe.lab.controllers.objects import Key, Obj, dig, key_of, labels_of, uid_of
+from l2probe.lab.controllers.objects import Key, Obj, key_of, labels_of, uid_of
 from l2probe.lab.controllers.plane import Plane
+from l2probe.lab.controllers.slices import Slices, differs
 from l2probe.lab.driver import NodeDriver, Telling, World
 
 TELLING = Telling(rounds=5, pause=1.1, operations=((1, 2),), frame_bytes=60, overrides=False)
@@ -28,7 +29,7 @@ class Memory:
     def __init__(self, plane: Plane, concerned: Callable[[Key], None]) -> None:
         self._plane = plane
         self._concerned = concerned
-        self._slices: dict[Key, dict[str, Obj]] = {}
+        self._slices = Slices(lambda service: self._tell((service,)))
         self._known: set[Key] = set()
 
     @property
@@ -39,7 +40,7 @@ class Memory:
     def watch(self) -> None:
         """Start to learn; `concerned` is called for everything that is there already."""
         plane = self._plane
-        plane.slices.subscribe(self._slice_changed)
+        self._slices.watch(plane)
         plane.services.subscribe(self._service_changed)
         plane.policies.subscribe(self._everything_changed(("spec",)))
         plane.pools.subscribe(self._everything_changed(("spec",), ("metadata", "labels")))
@@ -52,24 +53,14 @@ class Memory:
 
     def _everything_changed(self, *paths: tuple[str, ...]) -> Changed:
         def changed(before: Obj | None, after: Obj | None) -> None:
-            if before is None or after is None or any(dig(before, *path) != dig(after, *path) for path in paths):
+            if differs(before, after, *paths):
                 self._tell(key_of(service) for service in self._plane.services)
 
         return changed
 
     def _service_changed(self, before: Obj | None, after: Obj | None) -> None:
-        paths = (("spec",), ("status", "loadBalancer"))
-        if before is None or after is None or any(dig(before, *path) != dig(after, *path) for path in paths):
+        if differs(before, after, ("spec",), ("status", "loadBalancer")):
             self._tell((key_of(after or before or {}),))
-
-    def _slice_changed(self, before: Obj | None, after: Obj | None) -> None:
-        part = after or before or {}
-        key = Key(part["metadata"]["namespace"], labels_of(part).get(SERVICE_NAME, ""))
-        if after is None:
-            self._slices.get(key, {}).pop(part["metadata"]["name"], None)
-        else:
-            self._slices.setdefault(key, {})[part["metadata"]["name"]] = after
-        self._tell((key,))
 
     def view(self, service: Key) -> View | None:
         """Return what there is to know about a Service; None when it is gone or going."""
@@ -78,7 +69,7 @@ class Memory:
             return None
         return View(
             service=found,
-            slices=tuple(self._slices.get(service, {}).values()),
+            slices=self._slices.of(service),
             advertisements=tuple(self._plane.policies),
             pools=read_pools(self._plane.pools),
             nodes=tuple(self._plane.nodes),
@@ -92,11 +83,7 @@ class Speaker:
         self, plane: Plane, node: NodeDriver, memory: Memory, statuses: Cache, changed: Callable[[], None]
     ) -> None:
         self.node = node
-        self.alive = True
-        self.announcing = True
-        self.ghost = ""
-        self.prompt = True
-        self.restless = False
+        self.behaviour = HEALTHY
         self._plane = plane
         self._memory = memory
         self._statuses = statuses
@@ -115,14 +102,13 @@ class Speaker:
         self._queue.add(service)
 
     def revive(self) -> None:
-        """Start anew."""
-        self.alive = True
+        """Start anew: it holds nothing that a restart would lose."""
 
     async def _reconcile(self, service: Key) -> None:
-        if not self.alive:
+        if not self.behaviour.alive:
             return
         view = self._memory.view(service)
-        mine = view is not None and self.announcing and announcer(view) == self.node.name
+        mine = view is not None and self.behaviour.announcing and announcer(view) == self.node.name
         found = self._of(view) if view is not None and mine else frozenset[Place]()
         if found != self._held.get(service, frozenset()):
             self._held = {key: value for key, value in self._held.items() if key != service}
