@@ -90,7 +90,8 @@ def _asked(ground: Ground, interface: str) -> Asked:
     return Asked(
         near=ground.near,
         nodes=tuple(dict.fromkeys(address for node in nodes for address in node.addresses)),
-        spare=free(ground.cluster, of_others(place.vantage), most=MOST_FREE),
+        # Elsewhere a router may answer, which says nothing about who has an address.
+        spare=free(ground.cluster, of_others(place.vantage), most=MOST_FREE, subnets=place.vantage.subnets),
         far=place.far if on_segment else (),
     )
 

@@ -15,8 +15,10 @@ READINGS, READING_GAP = 3, 0.15
 """How often the addresses are read again while the network is asked, and seconds between: enough to see two writers."""
 FEW = 16
 """Services whose addresses are followed; of more they are read once again, at the end."""
-NAMESPACES = 16
-"""Namespaces whose network policies are read."""
+NAMESPACES, MOST_POLICIES = 16, 256
+"""Namespaces whose network policies are read; where there are more policies than that, whom they admit is not known."""
+MOST_SHARERS = 64
+"""Other Services at the same addresses whose claims are read: with ServiceLB every Service has every node's address."""
 
 History = dict[Name, list[tuple[Ip, ...]]]
 Guards = Mapping[str, tuple[NetworkPolicy, ...] | None]
@@ -26,7 +28,8 @@ def sharers(cluster: Cluster, services: Iterable[Service]) -> tuple[Service, ...
     """Return the other Services that have an address of these."""
     mine = {key(service): service for service in services}
     wanted = {vip for service in mine.values() for vip in service.vips}
-    return tuple(one for one in cluster.services or () if key(one) not in mine and wanted.intersection(one.vips))
+    others = (one for one in cluster.services or () if key(one) not in mine and wanted.intersection(one.vips))
+    return tuple(islice(others, MOST_SHARERS))
 
 
 class Ingress(Protocol):
@@ -63,6 +66,7 @@ def guards(services: Iterable[Service], exchanges: Iterable[Exchange], api: Api)
     found: dict[str, tuple[NetworkPolicy, ...] | None] = {}
     denied: dict[Right, None] = {}
     for namespace in islice(dict.fromkeys(service.namespace for service in mute if service.selector), NAMESPACES):
-        found[namespace], missing = api.network_policies(namespace)
+        known, missing = api.network_policies(namespace)
+        found[namespace] = known if len(known or ()) <= MOST_POLICIES else None
         denied |= dict.fromkeys(missing)
     return found, tuple(denied)

@@ -83,10 +83,17 @@ class CiliumRule(Part, frozen=True):
     from_groups: list[object] | None = None
 
 
+class DefaultDeny(Part, frozen=True):
+    """enableDefaultDeny: false leaves what no rule is about as it was."""
+
+    ingress: bool | None = None
+
+
 class CiliumSpec(Part, frozen=True):
     """spec, or an entry of specs, of Cilium's policies."""
 
     endpoint_selector: Selector | None = None
+    enable_default_deny: DefaultDeny | None = None
     ingress: list[CiliumRule] | None = None
     ingress_deny: list[CiliumRule] | None = None
 
@@ -143,20 +150,23 @@ def _peers(rule: IngressRule) -> Iterator[Admission]:
 
 
 def cilium(kind: Kind, item: CiliumPolicyObject) -> tuple[NetworkPolicy, ...]:
-    """Return one policy for each spec that restricts what comes in to Pods."""
+    """Return one policy for each spec that restricts what comes in to Pods; an empty list of rules does not."""
     specs = (*((item.spec,) if item.spec else ()), *(item.specs or ()))
     return tuple(
         _policy(
             kind,
             item.metadata,
             spec.endpoint_selector,
-            # A policy that only denies leaves the rest as it was.
-            EVERYBODY if spec.ingress is None else _all(spec.ingress, EVERYBODY),
+            _all(spec.ingress, EVERYBODY) if spec.ingress and not _is_open(spec) else EVERYBODY,
             _all(spec.ingress_deny or (), ()),
         )
         for spec in specs
-        if spec.endpoint_selector is not None and (spec.ingress is not None or spec.ingress_deny)
+        if spec.endpoint_selector is not None and (spec.ingress or spec.ingress_deny)
     )
+
+
+def _is_open(spec: CiliumSpec) -> bool:
+    return spec.enable_default_deny is not None and spec.enable_default_deny.ingress is False
 
 
 def _all(rules: Iterable[CiliumRule], unread: tuple[Admission, ...]) -> tuple[Admission, ...]:

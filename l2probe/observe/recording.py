@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Protocol
 
 from l2probe.errors import WireError
@@ -16,6 +17,8 @@ from l2probe.observe.frames import Heard, IcmpMessage, Packet, Question, Told
 
 MAX_FRAMES = 20_000
 MAX_BYTES = 16 * 1024 * 1024
+MAX_INSIDE = 2_000
+"""Segments inside connections that are dissected: a flood of them costs a second, not a minute."""
 _ETHERTYPE, _ARP, _IPV4, _IPV6 = slice(12, 14), b"\x08\x06", b"\x08\x00", b"\x86\xdd"
 _ICMPV6, _TCP = b"\x3a", b"\x06"
 _DISCOVERY = (b"\x87", b"\x88")
@@ -135,7 +138,7 @@ class Recording:
         """Return those TCP segments inside connections that are wanted; raises WireError when listening ended."""
         with self._changed:
             self._current()
-            heard = [self._dissect(frame) for frame in self._bulk.frames if wanted(frame)]
+            heard = [self._dissect(frame) for frame in islice(filter(wanted, self._bulk.frames), MAX_INSIDE)]
         return tuple(item for item in heard if isinstance(item, Packet))
 
     def frames(self) -> tuple[Frame, ...]:

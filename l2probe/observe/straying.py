@@ -10,6 +10,7 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from l2probe.model import Exchange, Ip, Protocol
 from l2probe.observe.capture import Frame
@@ -20,6 +21,8 @@ _SHORTEST_V4, _SHORTEST_V6 = 38, 58
 """Ethernet and IP header, and two ports."""
 _FRAGMENT_OFFSET = 0x1FFF
 _NUMBERS = {Protocol.TCP: 6, Protocol.UDP: 17}
+MOST_STRAYS = 16
+"""Senders that one exchange names: anybody on the segment may send as many as he likes."""
 
 Packed = tuple[int, bytes, int]
 """IP protocol number, address and port of one end."""
@@ -99,7 +102,8 @@ def _strays(exchange: Exchange, came: Mapping[End, list[Packet]], until: float) 
         return ()
     begin = exchange.at - CLOCK_SECONDS
     ours = (packet for packet in came.get(_end(flow), ()) if begin <= packet.at < until)
-    return tuple(dict.fromkeys(packet.flow[1:3] for packet in ours if packet.flow[1:3] != flow[3:5]))
+    others = dict.fromkeys(packet.flow[1:3] for packet in ours if packet.flow[1:3] != flow[3:5])
+    return tuple(islice(others, MOST_STRAYS))
 
 
 def _end(flow: Flow) -> End:

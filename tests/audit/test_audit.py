@@ -64,7 +64,9 @@ def test_the_wire_is_asked_for_everything_at_once() -> None:
 
 def test_a_free_address_that_answers_is_handed_on() -> None:
     """What a pool could hand out and somebody has already."""
-    evidence = Town(squatters={Ip("198.51.100.55"): OTHER}).audited(WIRE)
+    here = replace(vantage(), subnets=("198.51.100.0/24",))
+
+    evidence = Town(place=here, squatters={Ip("198.51.100.55"): OTHER}).audited(WIRE)
 
     assert [(reply.ip, reply.mac) for reply in evidence.pool_replies or ()] == [("198.51.100.55", OTHER)]
 

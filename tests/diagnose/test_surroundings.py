@@ -8,7 +8,11 @@ import pytest
 
 from l2probe.diagnose import Plan, diagnose
 from l2probe.diagnose.subjects import Wish
+<<<<<<< HEAD
 from l2probe.diagnose.surroundings import READINGS, sharers
+=======
+from l2probe.diagnose.surroundings import MOST_POLICIES, MOST_SHARERS, READINGS, free, sharers
+>>>>>>> 8973e48 (Bound what the network and the API may put into Evidence; read policies that restrict nobody as such)
 from l2probe.judge import judge
 from l2probe.model import Ip, NetworkPolicy, Outcome, Right, Vantage
 from tests.diagnose.played import World
@@ -125,3 +129,20 @@ def test_ping_is_sent_only_when_asked_for() -> None:
     evidence = diagnose(replace(ONE, ping=True), World().edges())
 
     assert [found.code for found in judge(evidence)] == ["V07"]
+
+
+def test_more_policies_than_can_be_kept_are_not_known() -> None:
+    """Part of them would refuse whom the others admit."""
+    many = tuple(NetworkPolicy(kind="x", namespace="shop", name=str(number)) for number in range(MOST_POLICIES + 1))
+    api = replace(API, selector=(("app", "api"),))
+
+    evidence = diagnose(ONE, World(services=(api,), outcome=Outcome.TIMEOUT, policies=many).edges())
+
+    assert evidence.trials[0].service.network_policies is None
+
+
+def test_of_many_at_one_address_some_are_enough() -> None:
+    """With k3s' ServiceLB every Service has every node's address."""
+    many = tuple(replace(API, name=f"s{number}") for number in range(500))
+
+    assert len(sharers(replace(cluster(), services=many), (API,))) == MOST_SHARERS

@@ -112,3 +112,15 @@ def test_label_keys_lose_their_source() -> None:
 
     assert found.namespace == ""
     assert found.selector == (Requirement(key="app", operator="In", values=("api",)),)
+
+
+def test_a_policy_without_default_deny_restricts_nobody() -> None:
+    """enableDefaultDeny.ingress false adds what its rules admit and takes nothing away; an empty list has no rules."""
+    rules: list[dict[str, Any]] = [{"fromEntities": ["cluster"]}]
+
+    opened = of_cilium(rule(*rules, enableDefaultDeny={"ingress": False}))
+    closed = of_cilium(rule(*rules, enableDefaultDeny={"egress": False}))
+
+    assert opened[0][0] == EVERYBODY
+    assert closed[0][0] == ()
+    assert of_cilium({"endpointSelector": {}, "ingress": []}) == []

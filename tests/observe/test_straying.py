@@ -21,7 +21,7 @@ from l2probe.observe.capture import Capture, Frame
 from l2probe.observe.frames import Packet
 from l2probe.observe.netlink import Link
 from l2probe.observe.recording import Recording
-from l2probe.observe.straying import ends, expected, is_unexpected, note
+from l2probe.observe.straying import MOST_STRAYS, ends, expected, is_unexpected, note
 from l2probe.observe.wire import Wire, dissect
 
 VIP, NODE, CLIENT, OTHER = (Ip(f"198.51.100.{last}") for last in (40, 11, 100, 41))
@@ -228,3 +228,10 @@ def test_backends_are_watched_as_far_as_the_filter_has_room() -> None:
     assert {VIP, NODE} < first
     assert len(first) == MAX_WATCHED
     assert second == first | {OTHER}
+
+
+def test_a_flood_of_senders_is_bounded() -> None:
+    """Whoever writes a thousand source ports into packets fills no report."""
+    flood = [came(10.0 + number / 1e4, NODE, 1024 + number) for number in range(1000)]
+
+    assert len(strays([asked()], *flood)[0] or ()) == MOST_STRAYS
