@@ -16,7 +16,7 @@ from l2probe.judge.case import (
     serving_trials,
     vips,
 )
-from l2probe.judge.finding import about, finding
+from l2probe.judge.finding import about, finding, seen_of
 from l2probe.judge.loss import intermittent
 from l2probe.judge.owners import is_accused, last_owner, silent, strangers
 from l2probe.judge.patterns import Explained, Try, explain, tries
@@ -37,7 +37,8 @@ def no_ready_backend(evidence: Evidence) -> Iterator[Finding]:
     """D02: no backend is ready anywhere."""
     for case in cases(evidence):
         tried = [exchange for _, exchange in exchanges(case.trials)]
-        looked = bool(tried) or (bool(vips(case)) and not case.trials[-1].own)
+        ending = any(backend.serving for backend in case.service.backends or ())
+        looked = bool(tried) or (bool(vips(case)) and not case.trials[-1].own and not ending)
         if has_ready_backend(case) is not False or not looked or any(map(answered, tried)):
             continue
         backends = case.service.backends or ()
@@ -146,7 +147,8 @@ def lost_traffic(evidence: Evidence) -> Iterator[Finding]:
     )
     found, rest = explain(heard)
     for explained in found:
-        yield PATTERNS[explained.pattern.code](evidence, explained)
+        told = PATTERNS[explained.pattern.code](evidence, explained)
+        yield seen_of(told, (one.service for one in explained.inside if one.lost))
     yield from intermittent(evidence, rest)
 
 

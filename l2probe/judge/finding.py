@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from l2probe.judge.case import Case
 from l2probe.judge.codes import CODES, references
@@ -36,6 +37,13 @@ def about(case: Case, addresses: Iterable[Ip] = ()) -> Subject:
     found = tuple(dict.fromkeys(addresses))
     only = found[0] if len(found) == 1 else ""
     return Subject(namespace=case.service.namespace, name=case.service.name, address=only)
+
+
+def seen_of(found: Finding, services: Iterable[str]) -> Finding:
+    """Return the finding with each Service (namespace/name) that it was seen of, where they are several."""
+    parts = [name.partition("/") for name in dict.fromkeys(services)]
+    subjects = tuple(Subject(namespace=namespace, name=name) for namespace, _, name in parts)
+    return replace(found, subjects=subjects) if len(subjects) > 1 else found
 
 
 def words(subject: Subject) -> str:

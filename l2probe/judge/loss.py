@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from l2probe.judge.case import answered, cases, vips
-from l2probe.judge.finding import finding
+from l2probe.judge.finding import finding, seen_of
 from l2probe.judge.owners import rivals
 from l2probe.judge.patterns import CHANCE, Try
 from l2probe.judge.statistics import tail, wilson
@@ -30,7 +30,7 @@ def intermittent(evidence: Evidence, rest: tuple[Try, ...]) -> Iterator[Finding]
     if not lost or len(lost) == len(tried) or low < NOTICED or len(moments(tried)) < SEVERAL:
         return
     slow = [one for one in tried if answered(one) and is_retransmitted(one)]
-    yield finding(
+    found = finding(
         "D12",
         Verdict.FAIL if low >= BROKEN or breaks_a_flow(tried) else Verdict.WARN,
         says=f"{len(lost)} of {len(tried)} exchanges were lost without a pattern: {percent(len(lost) / len(tried))} "
@@ -47,8 +47,16 @@ def intermittent(evidence: Evidence, rest: tuple[Try, ...]) -> Iterator[Finding]
         ),
         remedy="Look for loss on the segment: interface error counters on client, switch and nodes (ip -s "
         "link, ethtool -S), duplex, overload.",
-        subject=Subject(),
+        subject=sufferer(rest),
     )
+    yield seen_of(found, (one.service for one in rest if one.lost))
+
+
+def sufferer(rest: Sequence[Try]) -> Subject:
+    """Return the Service that lost, where it is a single one."""
+    names = {one.service for one in rest if one.lost}
+    namespace, _, name = names.pop().partition("/") if len(names) == 1 else ("", "", "")
+    return Subject(namespace=namespace, name=name)
 
 
 def breaks_a_flow(tried: Sequence[Exchange]) -> bool:

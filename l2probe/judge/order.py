@@ -17,7 +17,11 @@ SAID = 16
 """Observations that one finding shows before the rest becomes a number."""
 
 TRAFFIC = tuple(code for code in RANK if code[0] in "DE")
-DELIVERY = tuple(code for code in RANK if code[0] == "D" and code not in {"D06", "D12"})
+APART = frozenset({"D02", "D13"})
+"""What the API itself says of backends and of rules: no fault of the address or of who announces it changes that."""
+LOSS = tuple(code for code in RANK if code[0] == "D" and code not in APART)
+"""What an address explains that is not answered for; an answer that shows what the Pod saw came from another one."""
+DELIVERY = tuple(code for code in LOSS if code not in {"D06", "D12"})
 """What a second owner explains: loss at one of two is a pattern (D03), loss without one or of large packets alone has
 another cause; and what the Pod saw was proven through a node's MAC."""
 SILENCE = ("B06", "B07", "B14", "B11", "B12")
@@ -25,29 +29,29 @@ OWNERSHIP = ("C03", "C06", "C01", "C04", "V06", "C02")
 
 EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "V01": (*TRAFFIC, *OWNERSHIP, *SILENCE, "V02", "V03", "V04"),
-    "A06": ("A05", "A08", "A07", "V04", "A01", "B05", "B03", "C05", *SILENCE, "C07", *OWNERSHIP, *TRAFFIC),
-    "A05": ("V04", "C05", *SILENCE, "C07", *OWNERSHIP, *TRAFFIC),
-    "A08": ("C05", *SILENCE, "C07", *OWNERSHIP, *TRAFFIC),
-    "A07": ("V02", "V04", *SILENCE, *OWNERSHIP, *(code for code in TRAFFIC if code != "D01"), "V03"),
+    "A06": ("A05", "A08", "A07", "V04", "A01", "B05", "B03", "C05", *SILENCE, "C07", *OWNERSHIP, *LOSS),
+    "A05": ("V04", "C05", *SILENCE, "C07", *OWNERSHIP, *LOSS),
+    "A08": ("C05", *SILENCE, "C07", *OWNERSHIP, *LOSS),
+    "A07": ("V02", "V04", *SILENCE, *OWNERSHIP, *(code for code in LOSS if code != "D01"), "V03"),
     "V02": ("E01", "E05", "V03", "V04"),
     "A04": ("A01",),
     "A03": ("A01",),
     "A02": ("A01",),
-    "A01": (*SILENCE, *TRAFFIC),
-    "B04": (*SILENCE, *TRAFFIC),
-    "B01": ("B02", *SILENCE, *TRAFFIC),
-    "B02": (*SILENCE, *TRAFFIC),
-    "B09": (*SILENCE, *TRAFFIC),
-    "B05": (*SILENCE, *TRAFFIC),
-    "B03": (*SILENCE, "B10", *TRAFFIC),
+    "A01": (*SILENCE, *LOSS),
+    "B04": (*SILENCE, *LOSS),
+    "B01": ("B02", *SILENCE, *LOSS),
+    "B02": (*SILENCE, *LOSS),
+    "B09": (*SILENCE, *LOSS),
+    "B05": (*SILENCE, *LOSS),
+    "B03": (*SILENCE, "B10", *LOSS),
     "B08": ("B06", "C04"),
-    "C05": (*SILENCE, "C04", *TRAFFIC),
-    "B06": TRAFFIC,
-    "B07": TRAFFIC,
-    "B13": TRAFFIC,
-    "B14": TRAFFIC,
-    "B11": TRAFFIC,
-    "B12": TRAFFIC,
+    "C05": (*SILENCE, "C04", *LOSS),
+    "B06": LOSS,
+    "B07": LOSS,
+    "B13": (*LOSS, "D02"),
+    "B14": LOSS,
+    "B11": LOSS,
+    "B12": LOSS,
     "C03": ("C01", "C04", "V06", *DELIVERY, "E05"),
     "C06": ("C01", "C04", *DELIVERY),
     "C01": ("C04", *DELIVERY),
@@ -94,7 +98,19 @@ def arrange(findings: Iterable[Finding], *, apart: bool = False) -> tuple[Findin
 def mark(each: Sequence[Finding]) -> tuple[Finding, ...]:
     """Mark as consequences what another finding about the same Service, or about more than one, explains."""
     near = neighbourhoods(each)
-    return tuple(replace(one, consequence_of=cause_of(one, near[service_of(one)])) for one in each)
+    return tuple(
+        replace(one, consequence_of=cause_of(one, covering(one, each) if one.subjects else near[service_of(one)]))
+        for one in each
+    )
+
+
+def covering(several: Finding, each: Sequence[Finding]) -> list[Finding]:
+    """Return the findings that may explain what several Services suffer: of a code that each of them has."""
+    met: dict[str, set[Service]] = {}
+    for one in each:
+        met.setdefault(one.code, set()).add(service_of(one))
+    all_of_them = {(subject.namespace, subject.name) for subject in several.subjects}
+    return [one for one in each if service_of(one) is None or all_of_them <= met[one.code]]
 
 
 def merge(findings: Iterable[Finding]) -> list[Finding]:
@@ -133,7 +149,7 @@ def joined(group: list[Finding]) -> Finding:
     others = [words(found.subject) for found in group[1:] if words(found.subject) != words(first.subject)]
     predicted = any(line.startswith(PREDICTED) for line in lines)
     also = f" The same {'is predicted' if predicted else 'was seen'} of {listing(others)}." if others else ""
-    subjects = [found.subject for found in group]
+    subjects = [subject for found in group for subject in found.subjects or (found.subject,)]
     return replace(
         first,
         says=first.says + also,
@@ -163,7 +179,17 @@ def explains(cause: Finding, consequence: Finding) -> bool:
     """Whether one finding explains another that is no worse."""
     no_worse = SEVERITY.index(consequence.verdict) <= SEVERITY.index(cause.verdict)
     predicted = cause.code in PREDICTING and cause.verdict is Verdict.WARN
-    return no_worse and not predicted and consequence.code in EXPLAINS.get(cause.code, ())
+    known = consequence.code in EXPLAINS.get(cause.code, ())
+    return known and no_worse and not predicted and not is_elsewhere(cause, consequence)
+
+
+def is_elsewhere(cause: Finding, consequence: Finding) -> bool:
+    """Whether each is about one address, and not the same: IPv6 that is silent explains nothing lost over IPv4.
+
+    Family A is about addresses that changed or that are wanted: there the other one is the point.
+    """
+    mine, other = cause.subject.address, consequence.subject.address
+    return cause.code[0] != "A" and bool(mine) and bool(other) and mine != other
 
 
 def position(found: Finding, marked: list[Finding]) -> tuple[int, int, int, int]:

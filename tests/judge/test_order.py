@@ -138,3 +138,30 @@ def test_the_order_of_trials_does_not_change_what_is_found(name: str) -> None:
 def test_judging_twice_gives_the_same() -> None:
     """The judge is a function: no clock, no state."""
     assert judge(healthy()) == judge(healthy())
+
+
+def test_what_several_services_suffer_needs_a_cause_that_all_have() -> None:
+    """One Service that nobody answers for explains nothing that another loses too; the same cause of both does."""
+    both = replace(
+        found("D03"),
+        subject=Subject(),
+        subjects=(Subject(namespace="shop", name="web"), Subject(namespace="shop", name="api")),
+    )
+
+    one = arrange([found("C01", name="web"), both], apart=True)
+    two = arrange([found("C01", name="web"), found("C01", name="api"), both], apart=True)
+
+    assert [(f.code, f.consequence_of) for f in one] == [("C01", None), ("D03", None)]
+    assert [(f.code, f.consequence_of) for f in two] == [("C01", None), ("D03", "C01")]
+
+
+@pytest.mark.parametrize("cause", ["B01", "B07", "C01", "A07", "A08"])
+@pytest.mark.parametrize("code", ["D02", "D13", "E03"])
+def test_what_the_api_or_an_answer_proves_is_a_fault_of_its_own(cause: str, code: str) -> None:
+    """Backends that are not ready, rules that refuse and a client that was not seen outlive a mended address."""
+    assert {f.code: f.consequence_of for f in arrange([found(cause), found(code)])}[code] is None
+
+
+def test_causes_stand_before_what_they_explain() -> None:
+    """The order of codes and what explains what agree, so that no chain of causes comes back to itself."""
+    assert all(RANK.index(cause) < RANK.index(code) for cause, codes in EXPLAINS.items() for code in codes)
