@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from l2probe.judge import allocators
 from l2probe.judge.case import Case, cases, vips
 from l2probe.judge.finding import about, finding
-from l2probe.judge.versions import NAMES, names
+from l2probe.judge.versions import NAMES, names, wants_node_addresses
 from l2probe.judge.words import listing
 from l2probe.model import Cluster, Condition, Evidence, Finding, Pool, Service, Verdict
 
@@ -190,10 +190,24 @@ def class_unserved(evidence: Evidence, service: Service) -> tuple[str, str] | No
     )
 
 
+def unchosen(evidence: Evidence, service: Service) -> tuple[str, str] | None:
+    """Return the same of a Service that shall have nodes' own addresses; None for others."""
+    if not wants_node_addresses(evidence.cluster, service):
+        return None
+    return (
+        "no node gave it its own",
+        "Set nodeIPAM.enabled=true in Cilium's Helm values; io.cilium.nodeipam/match-node-labels must match a node.",
+    )
+
+
 def address_pending(evidence: Evidence) -> Iterator[Finding]:
     """A01: no address, and why."""
     for case in pending(evidence):
-        why, remedy = class_unserved(evidence, case.service) or why_pending(evidence, case.service)
+        why, remedy = (
+            unchosen(evidence, case.service)
+            or class_unserved(evidence, case.service)
+            or why_pending(evidence, case.service)
+        )
         yield finding(
             "A01",
             Verdict.FAIL,

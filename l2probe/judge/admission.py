@@ -8,6 +8,7 @@ from l2probe.judge.case import Case, answered, cases, crossed, exchanges, family
 from l2probe.judge.finding import about, finding
 from l2probe.judge.ranges import admitted, within
 from l2probe.judge.selection import OPERATORS
+from l2probe.judge.versions import CILIUM, setting
 from l2probe.judge.words import count, listing, outcomes
 from l2probe.model import (
     Datapath,
@@ -28,7 +29,12 @@ NAMESPACE_LABEL = "io.kubernetes.pod.namespace"
 
 
 def sources(case: Case, one: Exchange) -> tuple[Ip, ...]:
-    """Return the address that an exchange came from: as the socket said, else this host's of that family."""
+    """Return the address that an exchange came from: as the socket said, else this host's of that family.
+
+    () from behind a router, which may translate it.
+    """
+    if case.evidence.vantage.on_link is False:
+        return ()
     own = tuple(ip for ip in case.evidence.vantage.addresses if family(ip) == family(one.vip))
     return (one.source,) if one.source is not None else own
 
@@ -40,10 +46,13 @@ def out_of_range(case: Case, one: Exchange) -> bool:
 
 
 def is_preserved(case: Case, trial: Trial, one: Exchange) -> bool:
-    """Whether the Pod must see the client's own address: policy Local, DSR, or a backend where it went in."""
+    """Whether the Pod must see the client's own address: policy Local, DSR, or a backend where Cilium took it in.
+
+    kube-proxy, where no datapath mode is known, masquerades policy Cluster whatever the backend's node.
+    """
     mode = case.evidence.cluster.datapath
     direct = mode is Datapath.DSR or (mode is Datapath.HYBRID and one.protocol is Protocol.TCP)
-    return case.local or direct or crossed(case, trial, one) is False
+    return case.local or direct or (mode is not None and crossed(case, trial, one) is False)
 
 
 def selects_pods(policy: NetworkPolicy, service: Service) -> bool:
@@ -62,6 +71,8 @@ def refusing(case: Case, one: Exchange) -> tuple[NetworkPolicy, ...]:
 
     Policies add up: a Pod that any selects takes only what one of them admits, but for what one of them denies.
     """
+    if setting(case.evidence.cluster, "enable-policy") == "never":
+        return ()
     chosen = tuple(p for p in case.service.network_policies or () if selects_pods(p, case.service))
     came = sources(case, one)
     denying = tuple(p for p in chosen if any(admitted(ip, p.denies) for ip in came))
@@ -120,7 +131,10 @@ def denied(case: Case, lost: tuple[Exchange, ...]) -> Finding:
         because=(
             *(f"{policy_name(policy)} admits from outside: {admissions(policy)}." for policy in policies),
             f"The source is kept: {why_kept(case)}.",
-            "A drop on the way would look the same; the policies alone refuse it already.",
+            "A drop on the way would look the same; the policies alone refuse it already."
+            if case.evidence.cluster.implementation == CILIUM
+            else "A drop on the way would look the same, and not every CNI enforces policies: whether this one does "
+            "was not read.",
         ),
         remedy="Admit the clients: fromEntities: [world] or fromCIDR in a CiliumNetworkPolicy, ipBlock in a "
         "NetworkPolicy. `cluster` or a namespace does not mean clients of a load balancer. If connections still time "

@@ -26,6 +26,8 @@ from l2probe.judge.versions import ANNOUNCES_IPV6, CILIUM, is_cilium_before, nam
 from l2probe.judge.words import count, listing, outcomes, seconds
 from l2probe.model import Claim, Evidence, Finding, Ip, NeighbourReply, NodeName, Outcome, Verdict
 
+BGP_CLASS = "io.cilium/bgp-control-plane"
+"""Services of this class are announced by BGP; nobody answers ARP for them (Cilium LB IPAM documentation)."""
 LEASED = ("cilium", "kube-vip")
 """Implementations that renew a Lease; MetalLB elects without one."""
 
@@ -36,7 +38,8 @@ def mute(case: Case, *, proven: bool = False) -> tuple[Ip, ...]:
     Without a raw socket a failed neighbour resolution of the kernel counts too, unless it must be `proven` by our own
     questions.
     """
-    return () if has_ready_backend(case) is False else unanswered(case, proven=proven)
+    routed = case.service.load_balancer_class == BGP_CLASS
+    return () if routed or has_ready_backend(case) is False else unanswered(case, proven=proven)
 
 
 def unanswered(case: Case, *, proven: bool = False) -> tuple[Ip, ...]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 from l2probe.judge.case import Case, cases, vips
 from l2probe.judge.finding import about, finding
-from l2probe.judge.pools import usable_pools, wants_node_addresses
+from l2probe.judge.pools import usable_pools
 from l2probe.judge.ranges import within
+from l2probe.judge.versions import wants_node_addresses
 from l2probe.judge.words import listing
 from l2probe.model import Controller, Evidence, Finding, Ip, NodeName, Verdict
 
@@ -16,7 +18,10 @@ HomesOf = Mapping[Ip, NodeName]
 
 
 def two_controllers(evidence: Evidence) -> Iterator[Finding]:
-    """A06: the addresses change back and forth, or are a node's own although no pool holds it."""
+    """A06: the addresses change back and forth; a warning where two may write them, or one is a node's and of no pool.
+
+    One controller that gives nodes' addresses, as k3s' ServiceLB does where nobody has pools, is as it should be.
+    """
     homes: HomesOf = {ip: node.name for node in evidence.cluster.nodes or () for ip in node.addresses}
     served: dict[str, list[Controller]] = {}
     for one in evidence.cluster.controllers or ():
@@ -25,9 +30,9 @@ def two_controllers(evidence: Evidence) -> Iterator[Finding]:
         others = [*served.get("", ()), *served.get(case.name, ())]
         own, flips = borrowed(evidence, case, homes), returned(case)
         rival = len({one.name for one in others}) > 1
-        if not (own or flips or (rival and served.get(case.name))):
+        if not (flips or (own and evidence.cluster.pools) or (rival and served.get(case.name))):
             continue
-        proven = bool(flips) or (bool(own) and (rival or evidence.cluster.pools is not None))
+        proven = bool(flips)
         yield finding(
             "A06",
             Verdict.FAIL if proven else Verdict.WARN,
@@ -36,7 +41,8 @@ def two_controllers(evidence: Evidence) -> Iterator[Finding]:
             because=(
                 *(f"{one.name}: {one.source}." for one in others),
                 f"It had, one after the other: {history(case)}." if len(case_history(case)) > 1 else "",
-                *(f"{ip} is {node}'s own address{held_nowhere(evidence)}." for ip, node in own.items()),
+                *(f"{ip} is {node}'s own address, and no pool holds it." for ip, node in own.items()),
+                "" if proven else "One that wrote it and keeps to it looks the same. A prediction.",
             ),
             remedy="Leave one controller to each Service: switch the other off (k3s: --disable=servicelb), or give the "
             "Service a spec.loadBalancerClass that only one of them serves.",
@@ -49,11 +55,6 @@ def state(own: HomesOf, flips: tuple[Ip, ...]) -> str:
     if flips:
         return f": {listing(flips)} came and went while it was looked at"
     return f": it had {listing(own)}, a node's own address" if own else ""
-
-
-def held_nowhere(evidence: Evidence) -> str:
-    """Return that no pool holds it, where that is known."""
-    return "" if evidence.cluster.pools is None else ", and no pool holds it"
 
 
 def borrowed(evidence: Evidence, case: Case, homes: HomesOf) -> HomesOf:
@@ -77,12 +78,16 @@ def history(case: Case) -> str:
 
 
 def returned(case: Case) -> tuple[Ip, ...]:
-    """Return the addresses that went and came again: one writer alone changes its mind, and then keeps to it."""
+    """Return the addresses that gave way to others and came again: one writer changes its mind, and then keeps to it.
+
+    An address that only goes and comes, as that of a node that is not Ready for a while, gave way to none.
+    """
     found: dict[Ip, None] = {}
-    gone: set[Ip] = set()
-    before: set[Ip] = set()
-    for ips in case_history(case):
-        found.update(dict.fromkeys(ip for ip in ips if ip in gone))
-        gone = (gone | (before - set(ips))) - set(ips)
-        before = set(ips)
+    replaced: set[Ip] = set()
+    states = [set(ips) for ips in case_history(case) if ips]
+    for before, after in pairwise(states):
+        found.update(dict.fromkeys(sorted(after & replaced)))
+        if after - before:
+            replaced |= before - after
+        replaced -= after
     return tuple(found)

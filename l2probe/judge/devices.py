@@ -10,17 +10,22 @@ from l2probe.judge.versions import setting
 from l2probe.judge.words import listing
 from l2probe.model import AnnouncementPolicy, Cluster
 
-LONGEST_PATTERN = 200
-"""A pattern comes from the cluster and is tried on names of at most 15 characters (IFNAMSIZ)."""
+LONGEST_PATTERN, MOST_REPETITIONS = 200, 3
+"""A pattern comes from the cluster and is tried on names of at most 15 characters (IFNAMSIZ). Go's engine is linear;
+Python's tries every way to share out a name among repetitions."""
+REPETITION = re.compile(r"[*+?{]")
 
 
 def devices(cluster: Cluster) -> tuple[str, ...] | None:
     """Return the devices that the agents were told to use; None where they choose them themselves, or by wildcard.
 
-    `devices` of cilium-config is all that an outsider can know of a node's devices; "eth+" stands for any eth.
+    `devices` of cilium-config is all that an outsider can know of a node's devices; "eth+" stands for any eth, "!eth1"
+    for all but one, and with force-device-detection the agents add what they find.
     """
     told = tuple((setting(cluster, "devices") or "").replace(",", " ").split())
-    return None if not told or any("+" in name for name in told) else told
+    open_ended = any("+" in name or name.startswith("!") for name in told)
+    detected = setting(cluster, "force-device-detection") == "true"
+    return None if not told or open_ended or detected else told
 
 
 def selecting(case: Case) -> tuple[AnnouncementPolicy, ...]:
@@ -39,11 +44,13 @@ def patterns(case: Case) -> tuple[str, ...]:
 
 def matches_one(pattern: str, names_: tuple[str, ...]) -> bool | None:
     """Whether an unanchored pattern matches a device's name; None for one that only Go's engine can read."""
-    if len(pattern) > LONGEST_PATTERN:
+    if len(pattern) > LONGEST_PATTERN or len(REPETITION.findall(pattern)) > MOST_REPETITIONS:
         return None
+    if "[:" in pattern:
+        return None  # [[:digit:]] is a class to Go, and something else to Python
     try:
         return any(re.search(pattern, name[:15]) for name in names_)
-    except re.error:
+    except (re.error, OverflowError, RecursionError):
         return None
 
 

@@ -158,6 +158,8 @@ def dsr_unseen(evidence: Evidence) -> Iterator[Finding]:
 def unknown(evidence: Evidence, findings: tuple[Finding, ...]) -> Iterator[str]:
     """Yield what a diagnosis asked and could not answer; what a finding explains is not said again."""
     codes = {found.code for found in findings if found.verdict in {Verdict.FAIL, Verdict.UNKNOWN}}
+    if "V01" not in codes and not any(vips(case) for case in cases(evidence)):
+        yield "Whether anything arrives: no Service with an address was looked at."
     for case, trial in existing(evidence):
         if trial.obstacle:
             yield trial.obstacle

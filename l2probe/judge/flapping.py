@@ -39,7 +39,8 @@ def announcer_flaps(evidence: Evidence) -> Iterator[Finding]:
             ),
             remedy="Look at the agents' logs on these nodes: lost leases mean an API server that is slow or throttles "
             "(k8s-client-qps below Services / renew deadline), restarts mean a crashing agent; a longer "
-            "l2-announcements-lease-duration bridges short gaps.",
+            "l2-announcements-lease-duration bridges short gaps. A rolling update of the agents looks the same while "
+            "it lasts.",
             subject=about(case, vips(case)),
         )
 

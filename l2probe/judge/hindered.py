@@ -17,7 +17,7 @@ from l2probe.judge.finding import about, finding
 from l2probe.judge.selection import eligible_nodes, selects
 from l2probe.judge.versions import CILIUM, FOLLOWS_LOCAL, METALLB, is_cilium_before, names, setting, version
 from l2probe.judge.words import count, listing
-from l2probe.model import Backend, Evidence, Finding, Ip, NodeName, Verdict
+from l2probe.model import Backend, Cluster, Evidence, Finding, Ip, NodeName, Verdict
 
 EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
 """Kubernetes' well-known label; MetalLB honours it since 0.14 (metallb/metallb#2274)."""
@@ -68,12 +68,17 @@ def nobody_eligible(evidence: Evidence) -> Iterator[Finding]:
             continue
         history = claims(case)
         unheld = history is not None and not (history and history[-1].holder)
-        if not unheld or is_explained(case) or is_cilium_before(evidence.cluster, FOLLOWS_LOCAL):
+        if not unheld or is_explained(case) or may_ignore_backends(evidence.cluster):
             continue
         addresses = announceable(case, proven=True)
         predicted = not addresses and not was_looked_at(case) and version(evidence.cluster) is not None
         if addresses or predicted:
             yield homeless(case, addresses, ready)
+
+
+def may_ignore_backends(cluster: Cluster) -> bool:
+    """Whether this is a Cilium that elects without looking at backends, or one whose version is not known."""
+    return cluster.implementation == CILIUM and (version(cluster) is None or is_cilium_before(cluster, FOLLOWS_LOCAL))
 
 
 def was_looked_at(case: Case) -> bool:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from l2probe.judge.case import cases, claims, ready_nodes
-from l2probe.judge.prediction import AUDIT, announced_by_bgp, lives
+from l2probe.judge.prediction import AUDIT, announced_by_bgp, is_bgp_on, lives
 from l2probe.judge.versions import names
 from l2probe.judge.words import count, listing
 from l2probe.model import Dialect, Evidence
@@ -57,6 +57,11 @@ def by_bgp(evidence: Evidence) -> Iterator[str]:
     """Clusters that announce on layer 3."""
     if announced_by_bgp(evidence.cluster):
         yield "BGP is on and L2 announcements are off: whether the addresses are announced by BGP was not looked at."
+    elif is_bgp_on(evidence.cluster):
+        yield (
+            "BGP is on beside L2 announcements: what no policy selects may be announced by BGP, which was not looked "
+            "at, so it is not called unannounced."
+        )
 
 
 def weaker_proof(evidence: Evidence) -> Iterator[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from l2probe.judge.case import Case, answered, cases, exchanges, in_network, node_of, replies
-from l2probe.judge.finding import about, finding
+from l2probe.judge.case import Case, answered, cases, exchanges, in_network, node_of, replies, tells
+from l2probe.judge.finding import about, finding, seen_of
 from l2probe.judge.words import count, listing, outcomes
 from l2probe.model import Evidence, Exchange, Finding, Ip, NodeName, Outcome, Protocol, Trial, Verdict
 
@@ -79,14 +79,14 @@ def asymmetric_path(evidence: Evidence) -> Iterator[Finding]:
     if len(seen) < SURE:
         return
     tried = [exchange for _, exchange, _ in seen]
-    cut = cut_off(tried)
+    cut = cut_off([e for case in met for t, e in exchanges(case.trials) if tells(t, e) and past(case, e)])
     fate = (
         f"of {count(len(tried), 'exchange')} no TCP one was finished ({len(cut)} timed out after the SYN-ACK), as when "
         "a stateful firewall drops what follows an answer that it did not see"
         if cut
         else "a stateful firewall there would drop what follows, for it never sees the answer"
     )
-    yield finding(
+    found = finding(
         "D09",
         Verdict.FAIL if cut else Verdict.WARN,
         says=f"What this host sent to {listing(e.vip for e in tried)} went through {via}, and the answers came "
@@ -102,12 +102,14 @@ def asymmetric_path(evidence: Evidence) -> Iterator[Finding]:
         "invalid packets shows whether it drops them.",
         subject=about(seen[0][0], (e.vip for e in tried)) if len({case.name for case, _, _ in seen}) == 1 else None,
     )
+    yield seen_of(found, (case.name for case, _, _ in seen))
 
 
 def cut_off(tried: list[Exchange]) -> list[Exchange]:
     """Return the TCP exchanges that went silent after their SYN-ACK; none when any other brought its payload through.
 
-    A connect without payload is finished before a firewall could show what it drops.
+    A connect without payload is finished before a firewall could show what it drops; that an application of the user's
+    is silent shows nothing.
     """
     tcp = [exchange for exchange in tried if exchange.protocol is Protocol.TCP]
     cut = [exchange for exchange in tcp if exchange.outcome is Outcome.TIMEOUT]

@@ -22,8 +22,8 @@ def ping_is_no_test(evidence: Evidence) -> Iterator[Finding]:
         yield finding(
             "V07",
             Verdict.PASS,
-            says=f"{listing(sorted(mute))} did not answer ping and {'is' if len(mute) == 1 else 'are'} healthy: a load "
-            "balancer address serves its ports and nothing else.",
+            says=f"{listing(sorted(mute))} did not answer ping and accepted connections: a load balancer address "
+            "serves its ports and nothing else.",
             because=(
                 f"{count(len(asked), 'echo request')} to {listing(sorted(mute))}: 0 answered.",
                 *dict.fromkeys(f"{ping.vip}: {ping.said}." for ping in asked if ping.said),

@@ -7,12 +7,9 @@ from collections.abc import Iterator, Mapping
 from l2probe.judge.case import Case, cases, vips
 from l2probe.judge.finding import about, finding
 from l2probe.judge.ranges import widened, within
-from l2probe.judge.versions import names, setting
+from l2probe.judge.versions import names, wants_node_addresses
 from l2probe.judge.words import count, listing
-from l2probe.model import Cluster, Evidence, Finding, Ip, Pool, Service, Verdict
-
-NODE_IPAM = "io.cilium/node"
-"""Cilium's class for Services that shall have the nodes' own addresses."""
+from l2probe.model import Cluster, Evidence, Finding, Ip, NeighbourReply, Pool, Verdict
 
 
 def reserved(evidence: Evidence) -> Mapping[Ip, str]:
@@ -22,13 +19,6 @@ def reserved(evidence: Evidence) -> Mapping[Ip, str]:
     ours = dict.fromkeys(vantage.addresses, "this host's own address")
     nodes = {ip: f"{node.name}'s own address" for node in evidence.cluster.nodes or () for ip in node.addresses}
     return {**ours, **routers, **nodes}
-
-
-def wants_node_addresses(cluster: Cluster, service: Service) -> bool:
-    """Whether the Service is meant to have the nodes' own addresses (Cilium's Node IPAM)."""
-    if service.load_balancer_class is not None:
-        return service.load_balancer_class == NODE_IPAM
-    return setting(cluster, "default-lb-service-ipam") == "nodeipam"
 
 
 def usable_pools(cluster: Cluster) -> tuple[Pool, ...]:
@@ -96,11 +86,13 @@ def surprises_of(evidence: Evidence, pool: Pool, held: Mapping[Ip, str]) -> Iter
     inside = [f"{ip} ({whose})" for ip, whose in held.items() if within(ip, pool.blocks)]
     if inside:
         yield f"it holds {listing(inside)}"
-    answers: dict[Ip, str] = {
-        reply.ip: reply.mac
-        for reply in evidence.pool_replies or ()
-        if reply.ip not in held and within(reply.ip, pool.blocks)
-    }
+    answers = {reply.ip: reply.mac for reply in unasked(evidence) if reply.ip not in held}
+    answers = {ip: mac for ip, mac in answers.items() if within(ip, pool.blocks)}
     if answers:
         said = listing(f"{ip} ({mac})" for ip, mac in answers.items())
-        yield f"{count(len(answers), 'address')} that no Service has answered already: {said}"
+        yield f"{count(len(answers), 'address')} that no LoadBalancer Service has answered already: {said}"
+
+
+def unasked(evidence: Evidence) -> tuple[NeighbourReply, ...]:
+    """Return what answered for addresses that no Service has; () where not all Services could be read."""
+    return () if evidence.cluster.services is None else evidence.pool_replies or ()

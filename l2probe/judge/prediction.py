@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from l2probe.judge.announcement import LEASED, is_explained, switched_off
+from l2probe.judge.announcement import BGP_CLASS, LEASED, is_explained, switched_off
 from l2probe.judge.blackhole import remedy
 from l2probe.judge.case import Case, answered, cases, claims, exchanges, family, has_ready_backend, once, vips
 from l2probe.judge.existing import backend_nodes, blackhole_next, next_gaps
@@ -25,8 +25,6 @@ from l2probe.model import Claim, Cluster, Evidence, Finding, Ip, Verdict
 
 AUDIT = "audit"
 """The command that looks at every Service of the user's."""
-BGP_CLASS = "io.cilium/bgp-control-plane"
-"""Services of this class are announced by BGP; nobody answers ARP for them (Cilium LB IPAM documentation)."""
 
 
 @once
@@ -60,9 +58,19 @@ def unannounced(evidence: Evidence) -> tuple[tuple[Case, tuple[Ip, ...]], ...]:
     )
 
 
+def is_bgp_on(cluster: Cluster) -> bool:
+    """Whether Cilium announces by BGP too: then what no L2 policy selects may be announced all the same."""
+    return setting(cluster, "enable-bgp-control-plane") == "true"
+
+
 def announced_by_bgp(cluster: Cluster) -> bool:
     """Whether BGP is on and L2 announcements are not: then their absence says nothing."""
-    return setting(cluster, "enable-bgp-control-plane") == "true" and cluster.announcing is False
+    return is_bgp_on(cluster) and cluster.announcing is False
+
+
+def besides(cluster: Cluster) -> str:
+    """Return what was not looked at and would announce without any of MetalLB's L2 objects, in words."""
+    return "Whether a BGPAdvertisement announces it was not looked at." if cluster.implementation == METALLB else ""
 
 
 def basis(evidence: Evidence) -> str:
@@ -122,14 +130,14 @@ def feature_off_foreseen(evidence: Evidence) -> Iterator[Finding]:
 def no_policy_foreseen(evidence: Evidence) -> Iterator[Finding]:
     """B01: no policy exists, so nothing may be announced."""
     words = names(evidence.cluster)
-    if evidence.cluster.policies != () or switched_off(evidence):
+    if evidence.cluster.policies != () or switched_off(evidence) or is_bgp_on(evidence.cluster):
         return
     for case, addresses in unannounced(evidence):
         yield finding(
             "B01",
             Verdict.WARN,
             says=f"Nobody would announce {listing(addresses)}: the cluster has no {words.policy}.",
-            because=(f"The API listed no {words.policy}.", basis(evidence)),
+            because=(f"The API listed no {words.policy}.", besides(evidence.cluster), basis(evidence)),
             remedy=f"Create a {words.policy} that selects the Service and the nodes"
             + (" and sets loadBalancerIPs: true." if evidence.cluster.implementation == CILIUM else "."),
             subject=about(case, addresses),
@@ -139,7 +147,7 @@ def no_policy_foreseen(evidence: Evidence) -> Iterator[Finding]:
 def policy_selects_nothing_foreseen(evidence: Evidence) -> Iterator[Finding]:
     """B02: policies exist and none selects this Service on any Ready node; says which term failed."""
     words, policies = names(evidence.cluster), evidence.cluster.policies
-    if not policies or switched_off(evidence):
+    if not policies or switched_off(evidence) or is_bgp_on(evidence.cluster):
         return
     for case, addresses in unannounced(evidence):
         unmet = {policy.name: unmet_terms(policy, case.service, evidence.cluster) for policy in policies}
@@ -151,6 +159,7 @@ def policy_selects_nothing_foreseen(evidence: Evidence) -> Iterator[Finding]:
                 f"{case.name}.",
                 because=(
                     *(f"{words.policy} {name}: {listing(terms)}." for name, terms in unmet.items()),
+                    besides(evidence.cluster),
                     basis(evidence),
                 ),
                 remedy="Correct the term that is named, or add a policy for these Services.",

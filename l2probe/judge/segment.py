@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from l2probe.judge.case import Case, answered, cases, family, node_of, vips
 from l2probe.judge.finding import about, finding
 from l2probe.judge.ranges import within
 from l2probe.judge.words import count, listing, outcomes
-from l2probe.model import Evidence, Finding, Ip, NeighbourReply, Protocol, Verdict
+from l2probe.model import Evidence, Exchange, Finding, Ip, NeighbourReply, Outcome, Protocol, Verdict
+
+PORT_UNREACHABLE = ((3, 3), (1, 4))
+"""ICMP and ICMPv6 type and code that only the address itself, or who stands for it, sends (RFC 792, RFC 4443)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,7 @@ def address_off_link(evidence: Evidence) -> Iterator[Finding]:
     for case in cases(evidence):
         tried = [one for trial in case.trials for one in trial.exchanges or ()]
         found = [one for vip in vips(case) if (one := astray(case, vip))]
-        lost = [one for one in found if not any(answered(e) for e in tried if e.vip == one.vip)]
+        lost = [one for one in found if not any(arrived(e) for e in tried if e.vip == one.vip)]
         if not lost:
             continue
         first, sent = lost[0], [e for e in tried if e.vip in {one.vip for one in lost}]
@@ -49,7 +52,8 @@ def address_off_link(evidence: Evidence) -> Iterator[Finding]:
             ),
             remedy="Take the pool from the nodes' own subnet. Or give the router of this segment an address in the "
             "pool's network on this interface, so that it asks for the addresses; a route to a node is not enough, "
-            "for the announcer changes.",
+            "for the announcer changes. Where it has one already, or this host's netmask is narrower than the "
+            "segment's, the traffic is lost for another reason: look from a host that has the address on its link.",
             subject=about(case, (one.vip for one in lost)),
         )
 
@@ -64,14 +68,25 @@ def astray(case: Case, vip: Ip) -> Astray | None:
     """Return what was heard of an address outside all subnets of the nodes' segment; None where that is not so."""
     evidence, seen = case.evidence, case.evidence.off_link
     if seen is not None:
-        heard = tuple(reply for reply in seen.replies if reply.ip == vip)
+        heard = by_nodes(case, vip, seen.replies)
         if heard and is_outside(evidence, vip, seen.subnets):
             return Astray(vip=vip, interface=seen.interface, subnets=seen.subnets, replies=heard)
     vantage = evidence.vantage
-    heard = tuple(reply for trial in case.trials for reply in trial.replies or () if reply.ip == vip)
+    heard = by_nodes(case, vip, (reply for trial in case.trials for reply in trial.replies or ()))
     if heard and vantage.interface and is_outside(evidence, vip, vantage.subnets):
         return Astray(vip=vip, interface=vantage.interface, subnets=vantage.subnets, replies=heard)
     return None
+
+
+def by_nodes(case: Case, vip: Ip, heard: Iterable[NeighbourReply]) -> tuple[NeighbourReply, ...]:
+    """Return the nodes' answers for this VIP: of any other a router may be the sender that answers for all it knows."""
+    return tuple(reply for reply in heard if reply.ip == vip and node_of(case, reply.mac) is not None)
+
+
+def arrived(exchange: Exchange) -> bool:
+    """Whether something behind the address spoke: then this host's router knows the way, whatever else is wrong."""
+    spoke = exchange.outcome in {Outcome.REFUSED_RST, Outcome.RESET, Outcome.WRONG_ANSWER}
+    return answered(exchange) or spoke or exchange.icmp in PORT_UNREACHABLE
 
 
 def is_outside(evidence: Evidence, vip: Ip, subnets: tuple[str, ...]) -> bool:

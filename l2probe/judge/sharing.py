@@ -81,17 +81,23 @@ def _shared(address: Ip, services: Mapping[str, Service]) -> Shared:
 
 def address_moved(evidence: Evidence) -> Iterator[Finding]:
     """A08: two Services own one address, or a Service has another one than before or than it asked for."""
-    at = shared(evidence)
+    at, homes = shared(evidence), {ip for node in evidence.cluster.nodes or () for ip in node.addresses}
     for case in cases(evidence):
         here = [at[vip] for vip in case.service.vips if vip in at]
         if taken := [one for one in here if one.fought_over(case.service)]:
             yield owned_twice(case, taken)
-        elif moved := left_behind(case):
+        # Nodes' own addresses, as ServiceLB and Node IPAM give them, follow the Pods, and all Services have the same.
+        elif moved := {old: new for old, new in left_behind(case).items() if not {old, new} & homes}:
             yield changed(case, moved)
-        elif unasked := [one for one in here if one.keyless and evidence.cluster.implementation in ALLOCATING]:
+        elif unasked := [one for one in here if one.keyless and one.address not in homes and allocates(evidence)]:
             yield not_asked_for(evidence, case, unasked)
         elif missed := not_given(case):
             yield other_than_wanted(case, missed)
+
+
+def allocates(evidence: Evidence) -> bool:
+    """Whether the implementation gives one address to two Services only when both ask for it."""
+    return evidence.cluster.implementation in ALLOCATING
 
 
 def owned_twice(case: Case, taken: Sequence[Shared]) -> Finding:
@@ -206,8 +212,8 @@ def shared_address_split(evidence: Evidence) -> Iterator[Finding]:
             "C07",
             Verdict.FAIL if proven else Verdict.WARN,
             says=f"{case.name} shares {listing(one.address for one in split)} with "
-            f"{others(split[0].services, case.name)}, and different nodes held their "
-            f"{names(evidence.cluster).claim}s ({nodes}): "
+            f"{others(split[0].services, case.name)}, and different nodes held the "
+            f"{names(evidence.cluster).claim} of each ({nodes}): "
             + ("both answered." if proven else "both may answer. A prediction from the API alone."),
             because=[*held(split, holders), f"{listing(sorted(rivals))} answered at the same time." if proven else ""],
             remedy="Give each Service an address of its own: L2 announcements elect a node for each Service, not for "

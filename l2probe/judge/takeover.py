@@ -16,7 +16,8 @@ DEFAULTS = {LEASE_DURATION: 15.0, RENEW_DEADLINE: 5.0}
 """Seconds where cilium-config does not say: the Helm chart writes these keys only when they are set."""
 BRIEF_SECONDS = 0.15
 UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-DURATION = re.compile(r"(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)")
+DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
+LONGEST_DURATION = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +103,7 @@ def _seconds(cluster: Cluster, key: str) -> float | None:
 
 def parsed(text: str) -> float | None:
     """Return a Go duration ("15s", "1m30s") in seconds; None for anything else and for nothing."""
-    parts = DURATION.findall(text)
+    parts = DURATION.findall(text[:LONGEST_DURATION])
     if not parts or "".join(number + unit for number, unit in parts) != text:
         return None
     return sum(float(number) * UNITS[unit] for number, unit in parts) or None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from l2probe.judge.case import Case, cases, claims
 from l2probe.judge.finding import finding
+from l2probe.judge.flapping import caused
 from l2probe.judge.selection import selects
+from l2probe.judge.takeover import parsed
 from l2probe.judge.versions import CILIUM, setting, version
 from l2probe.judge.words import count, listing, seconds
 from l2probe.model import Cluster, Evidence, Finding, Verdict
@@ -17,16 +18,6 @@ DEFAULT_QPS = 10.0
 WRITES_NO_QPS = (1, 17, 0)
 DEFAULT_DEADLINE = "5s"
 """l2-announcements-renew-deadline (pkg/option/config.go)."""
-UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-"""Units of a Go duration (time.ParseDuration)."""
-
-
-def duration(text: str) -> float | None:
-    """Return a Go duration as "1m30s" in seconds; None for what is none, or not positive."""
-    parts = re.findall(r"([0-9]*\.?[0-9]+)(h|ms|us|µs|ns|m|s)", text[:40])
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        return None
-    return sum(float(number) * UNITS[unit] for number, unit in parts) or None
 
 
 def allowed_qps(cluster: Cluster) -> float | None:
@@ -36,9 +27,10 @@ def allowed_qps(cluster: Cluster) -> float | None:
         known = version(cluster)
         return DEFAULT_QPS if cluster.settings and known is not None and known >= WRITES_NO_QPS else None
     try:
-        return float(said) or DEFAULT_QPS
+        allowed = float(said) or DEFAULT_QPS
     except ValueError:
         return None
+    return allowed if allowed > 0 else None
 
 
 def announced(cluster: Cluster) -> int:
@@ -53,14 +45,14 @@ def client_throttled(evidence: Evidence) -> Iterator[Finding]:
     """B08: by Cilium's own sizing rule, Services / renew deadline, the client rate limit is too low."""
     cluster = evidence.cluster
     allowed = allowed_qps(cluster) if cluster.implementation == CILIUM and cluster.announcing else None
-    deadline = duration(setting(cluster, "l2-announcements-renew-deadline") or DEFAULT_DEADLINE)
+    deadline = parsed(setting(cluster, "l2-announcements-renew-deadline") or DEFAULT_DEADLINE)
     if allowed is None or deadline is None:
         return
     number = announced(cluster)
     need = number / deadline
     if need <= allowed:
         return
-    restless = [case for case in cases(evidence) if climbed(case)]
+    restless = [case for case in cases(evidence) if climbed(case) > caused(case)]
     told = "k8s-client-qps" if setting(cluster, "k8s-client-qps") else "k8s-client-qps, its default"
     yield finding(
         "B08",
@@ -81,10 +73,10 @@ def client_throttled(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-def climbed(case: Case) -> bool:
-    """Whether the lease changed hands while it was watched."""
+def climbed(case: Case) -> int:
+    """Return how often the lease changed hands while it was watched, by its own count."""
     known = [claim.transitions for claim in claims(case) or () if claim.transitions is not None]
-    return bool(known) and known[-1] > known[0]
+    return known[-1] - known[0] if known else 0
 
 
 def climb(case: Case) -> str:

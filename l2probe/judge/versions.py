@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from l2probe.model import Cluster
+from l2probe.model import Cluster, Service
 
 CILIUM = "cilium"
 METALLB = "metallb"
@@ -37,7 +37,7 @@ NAMES = {
         pool="CiliumLoadBalancerIPPool",
         policy="CiliumL2AnnouncementPolicy",
         claim="lease",
-        serves=("io.cilium/l2-announcer", "io.cilium/bgp-control-plane"),
+        serves=("io.cilium/l2-announcer", "io.cilium/bgp-control-plane", "io.cilium/node"),
     ),
     METALLB: Names(title="MetalLB", pool="IPAddressPool", policy="L2Advertisement", claim="ServiceL2Status", serves=()),
     KUBE_VIP: Names(
@@ -71,3 +71,14 @@ def is_cilium_before(cluster: Cluster, limit: tuple[int, ...]) -> bool:
 def setting(cluster: Cluster, key: str) -> str | None:
     """One setting of the implementation, or None."""
     return dict(cluster.settings).get(key)
+
+
+NODE_IPAM = "io.cilium/node"
+"""Cilium's class for Services that shall have the nodes' own addresses."""
+
+
+def wants_node_addresses(cluster: Cluster, service: Service) -> bool:
+    """Whether the Service is meant to have the nodes' own addresses (Cilium's Node IPAM)."""
+    if service.load_balancer_class is not None:
+        return service.load_balancer_class == NODE_IPAM
+    return setting(cluster, "default-lb-service-ipam") == "nodeipam"
