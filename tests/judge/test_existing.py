@@ -217,7 +217,8 @@ def test_two_faults_are_two_findings() -> None:
 
 def test_no_ready_backend_is_read_from_the_objects() -> None:
     """EndpointSlices without a ready backend are D02, with and without traffic to show for it."""
-    idle = replace(API, backends=tuple(replace(b, ready=False) for b in API.backends or ()))
+    idle = replace(API, backends=tuple(replace(b, ready=False, serving=False) for b in API.backends or ()))
+    ending = replace(idle, backends=tuple(replace(b, serving=True) for b in idle.backends or ()))
     refused = all_end(diagnosed(), Outcome.REFUSED_ICMP, "api")
     evidence = with_trial(refused, "api", lambda one: replace(one, service=idle, target=None))
     untried = with_trial(evidence, "api", lambda one: replace(one, exchanges=()))
@@ -225,6 +226,7 @@ def test_no_ready_backend_is_read_from_the_objects() -> None:
     assert causes(evidence) == [("D02", Verdict.FAIL)]
     assert causes(untried) == [("D02", Verdict.FAIL)]
     assert "nothing could answer" in only(untried, "D02").says
+    assert causes(with_trial(untried, "api", lambda one: replace(one, service=ending))) == []
 
 
 def test_refused_connects_are_the_applications() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from l2probe.judge import judge
 from l2probe.judge.ranges import widened
-from l2probe.judge.throttling import duration
+from l2probe.judge.takeover import parsed
 from l2probe.model import Admission, Condition, Datapath, Evidence, Finding, Ip, Outcome, Pool, Requirement, Verdict
 from tests.judge import objects
 from tests.judge.diagnosed import API, ONE, THREE, TWO, WEB, diagnosed, with_trial
@@ -112,15 +112,14 @@ def test_two_controllers_that_fight_are_named() -> None:
 
 
 def test_a_nodes_own_address_that_no_pool_holds_is_foreign() -> None:
-    """Somebody beside the address management wrote it; with Node IPAM it is meant so."""
+    """Somebody beside the address management wrote it, once or for ever; with Node IPAM it is meant so."""
     evidence = objects.of_api(diagnosed(), vips=(node_address(THREE, 4),))
     meant = objects.of_api(diagnosed(), vips=(node_address(THREE, 4),), load_balancer_class="io.cilium/node")
     default = objects.in_cluster(evidence, settings=(("default-lb-service-ipam", "nodeipam"),))
     unread = objects.in_cluster(evidence, pools=None)
 
-    assert (of(evidence, "A06") or (None,))[0] is Verdict.FAIL
-    assert "A06" not in codes(meant) | codes(default)
-    assert (of(unread, "A06") or (None,))[0] is Verdict.WARN
+    assert (of(evidence, "A06") or (None,))[0] is Verdict.WARN
+    assert "A06" not in codes(meant) | codes(default) | codes(unread)
 
 
 def test_a_second_controller_without_effect_is_a_warning() -> None:
@@ -336,7 +335,7 @@ def test_climbing_transitions_make_it_a_failure() -> None:
 @pytest.mark.parametrize(("text", "value"), [("5s", 5.0), ("1m30s", 90.0), ("500ms", 0.5), ("", None), ("5", None)])
 def test_go_durations_are_read(text: str, value: float | None) -> None:
     """What is no duration is not guessed."""
-    assert duration(text) == value
+    assert parsed(text) == value
 
 
 # B09

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from l2probe.judge import CODES, conclude, judge
+from l2probe.judge import CODES, EXISTING, conclude, judge
 from l2probe.judge.table import RANK
 from l2probe.model import (
     Admission,
@@ -41,7 +43,11 @@ from l2probe.model import (
     Vantage,
     Verdict,
 )
-from tests.judge.evidence import PROFILES, each_trial
+from tests.judge import objects
+from tests.judge.diagnosed import diagnosed, off_announcer, unheard
+from tests.judge.evidence import NODES, PROFILES, each_trial
+from tests.judge.shapes import HEALTHY, LESS, UNSAID
+from tests.judge.test_faults import FAULTS
 
 IPS = st.sampled_from(
     ("198.51.100.40", "198.51.100.11", "198.51.100.100", "2001:db8:1::40", "2001:db8:1::11", "10.244.1.1")
@@ -62,6 +68,7 @@ def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.none() | strategy
 
 
+BLOCKS = few(st.sampled_from(("10.244.1.0/24", "nonsense")), 1)
 PAIRS = few(st.tuples(WORDS, WORDS))
 BACKENDS = st.builds(Backend, address=IPS, node=maybe(NAMES), ready=st.booleans(), pod=maybe(WORDS))
 CONDITIONS = st.builds(
@@ -86,7 +93,8 @@ SERVICES = st.builds(
     name=st.sampled_from(("web", "dns")),
     vips=few(IPS, 2),
     policy=st.sampled_from(TrafficPolicy),
-    load_balancer_class=maybe(WORDS),
+    load_balancer_class=maybe(WORDS | st.sampled_from(("io.cilium/node", "io.cilium/bgp-control-plane"))),
+    hostnames=few(WORDS, 1),
     conditions=few(CONDITIONS, 1),
     backends=maybe(few(BACKENDS)),
     labels=PAIRS,
@@ -103,6 +111,7 @@ CLAIMS = st.builds(
     source=WORDS,
     holder=maybe(NAMES),
     read_at=TIMES,
+    acquired=maybe(TIMES),
     renewed=maybe(TIMES),
     duration_seconds=maybe(TIMES),
     transitions=maybe(st.integers(0, 3)),
@@ -135,6 +144,8 @@ EXCHANGES = st.builds(
     latency_seconds=maybe(TIMES),
     icmp=maybe(st.tuples(st.integers(0, 255), st.integers(0, 255))),
     detail=WORDS,
+    unsent=st.booleans(),
+    strays=maybe(few(st.tuples(IPS, st.integers(0, 65535)))),
 )
 TRIALS = st.builds(
     Trial,
@@ -153,6 +164,7 @@ TRIALS = st.builds(
     own=st.booleans(),
     ingress=few(few(IPS, 2)),
 )
+PATTERNS = st.sampled_from(("^eth", "enp", "(", "", "a{4294967296}", "[[:alpha:]]+", "(a*)*" * 9))
 POLICIES = st.builds(
     AnnouncementPolicy,
     name=WORDS,
@@ -161,7 +173,7 @@ POLICIES = st.builds(
     node_selector=maybe(few(TERMS)),
     pools=few(WORDS),
     errors=few(CONDITIONS, 1),
-    interfaces=few(st.sampled_from(("^eth", "enp", "(", "")), 1),
+    interfaces=few(PATTERNS, 1),
 )
 POOLS = st.builds(
     Pool,
@@ -176,6 +188,10 @@ SETTINGS = st.sampled_from(
         ("devices", "eth0"),
         ("k8s-client-qps", "0.1"),
         ("k8s-client-qps", "none"),
+        ("k8s-client-qps", "nan"),
+        ("enable-bgp-control-plane", "true"),
+        ("enable-policy", "never"),
+        ("default-lb-service-ipam", "nodeipam"),
         ("l2-announcements-renew-deadline", "5 s"),
         ("bpf-lb-acceleration", "native"),
     )
@@ -190,8 +206,11 @@ CLUSTERS = st.builds(
     controllers=maybe(few(st.builds(Controller, name=WORDS, source=WORDS, service=st.sampled_from(("", "shop/web"))))),
     pools=maybe(few(POOLS)),
     policies=maybe(few(POLICIES)),
-    nodes=maybe(few(st.builds(Node, name=NAMES, addresses=few(IPS), ready=st.booleans(), labels=PAIRS))),
+    nodes=maybe(
+        few(st.builds(Node, name=NAMES, addresses=few(IPS), ready=st.booleans(), labels=PAIRS, pod_networks=BLOCKS))
+    ),
     services=maybe(few(SERVICES)),
+    stray_claims=maybe(few(CLAIMS)),
     missing_rights=few(st.builds(Right, verb=WORDS, resource=WORDS, group=WORDS, namespace=WORDS)),
 )
 VANTAGES = st.builds(
@@ -216,6 +235,7 @@ EVIDENCE = st.builds(
     off_link=maybe(st.builds(OffLink, interface=WORDS, subnets=few(WORDS), asked=few(IPS), replies=few(REPLIES))),
     pool_replies=maybe(few(REPLIES)),
     pings=maybe(few(st.builds(Ping, at=TIMES, vip=IPS, answered=st.booleans(), said=WORDS))),
+    command=st.sampled_from(("run", "diagnose", "audit", "")),
     required=few(st.sampled_from(("announced", "exclusive", "reachable", "source", "local", "payload", "unheard-of"))),
 )
 MANY = settings(
@@ -248,10 +268,68 @@ def test_a_pass_is_always_proven(evidence: Evidence) -> None:
     """PASS or WARN needs at least one flow kind, every one of them answered, and a node seen to announce."""
     report = conclude(evidence, started="", duration_seconds=0.0, command="")
 
-    if report.verdict is Verdict.PASS:
+    if report.verdict is Verdict.PASS and evidence.command in EXISTING:
+        assert any(e.outcome is Outcome.ANSWERED for trial in evidence.trials for e in trial.exchanges or ())
+    elif report.verdict is Verdict.PASS:
         assert evidence.flows
         assert all(getattr(report.capabilities.reachable, flow) is True for flow in evidence.flows)
         assert report.capabilities.announced_by is not None
+
+
+CAPABILITIES = {"D01", "E01", "E02", "E04", "E05"}
+"""Warnings about what a sound cluster cannot do."""
+
+
+@settings(MANY, max_examples=80)
+@given(st.sampled_from(sorted(HEALTHY)), st.sets(st.sampled_from(sorted({**LESS, **UNSAID})), max_size=4))
+def test_a_sound_cluster_is_not_accused(shape: str, unseen: set[str]) -> None:
+    """Whatever was not looked at or not said: no failure, and no warning but of capabilities and missing rights."""
+    evidence = HEALTHY[shape]
+    for name in sorted(unseen):
+        evidence = {**LESS, **UNSAID}[name](evidence)
+
+    said = judge(evidence)
+
+    assert {f.code for f in said if f.verdict is Verdict.FAIL} == set()
+    assert {f.code for f in said if f.verdict is Verdict.WARN} <= {*CAPABILITIES, "V05"}
+    assert {f.code[0] for f in said if f.verdict is Verdict.UNKNOWN} <= {"V"}
+
+
+BROKEN: dict[str, Callable[[], Evidence]] = {
+    **{name: make for name, (make, _) in FAULTS.items()},
+    "astray": objects.astray,
+    "fought over": objects.fought_over,
+    "owned twice": objects.owned_twice,
+    "wrong interface": objects.wrong_interface,
+    "homeless": objects.homeless,
+    "excluded": lambda: objects.labelled(*NODES),
+    "accelerated": objects.accelerated,
+    "split": objects.split,
+    "guarded": lambda: objects.guarded(objects.policy()),
+    "out of range": lambda: objects.guarded(source_ranges=("192.0.2.0/24",)),
+    "unheard": lambda: unheard(diagnosed()),
+    "blackhole": lambda: off_announcer(diagnosed("v1.19.4"), Outcome.TIMEOUT),
+}
+"""Evidence of what is broken, by its name."""
+
+
+@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("unseen", LESS)
+def test_what_is_broken_never_passes_for_want_of_looking(name: str, unseen: str) -> None:
+    """Who sees less of a broken cluster may know less: FAIL may become UNKNOWN or a warning, nothing becomes PASS."""
+    evidence = BROKEN[name]()
+
+    assert verdict_of(evidence) in {Verdict.FAIL, Verdict.UNKNOWN}
+    assert verdict_of(LESS[unseen](evidence)) is not Verdict.PASS
+
+
+@MANY
+@given(EVIDENCE, st.sampled_from(sorted(LESS)))
+def test_looking_less_never_makes_a_pass(evidence: Evidence, unseen: str) -> None:
+    """Of any evidence: what was UNKNOWN or FAIL is no PASS with less of it."""
+    less = verdict_of(LESS[unseen](evidence))
+
+    assert less is not Verdict.PASS or verdict_of(evidence) in {Verdict.PASS, Verdict.WARN}
 
 
 @MANY
