@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from l2probe.judge.case import cases, exchanges, family, node_of, vips
 from l2probe.judge.finding import about, finding
 from l2probe.judge.owners import hears, is_accused, strangers, unmapped_nodes
-from l2probe.judge.words import count, listing
+from l2probe.judge.words import count, listing, outcomes
 from l2probe.model import Evidence, Finding, Ip, Outcome, Right, Verdict
 
 
@@ -183,6 +183,8 @@ def announcer_unmapped(evidence: Evidence) -> Iterator[Finding]:
                 f"Not known: the MAC of {listing(missing)}." if missing else "",
                 f"Our Pod answered {good} of {count(len(tried), 'exchange')} sent to it: it belongs to the cluster."
                 if good
+                else f"What this host sent to it: {outcomes(tried)}."
+                if tried
                 else "",
             ),
             remedy="Compare the MAC with `ip link` on the nodes: a second NIC, a bond or a bridge in front "

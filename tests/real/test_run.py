@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from l2probe.run.preflight import NEEDED
+from l2probe.workload.manifests import SERVICE_PORT
 from tests.real import announcer, cluster, network, witness
 from tests.real.command import RealError
 from tests.real.hosts import CLIENT, FOREIGN, NODES, POOL
@@ -145,9 +146,9 @@ def test_an_old_neighbour_entry_does_not_hide_that_nobody_announces(l2probe: Pro
 
 
 def test_a_machine_outside_the_cluster_that_owns_the_address_is_named(l2probe: Prober) -> None:
-    """Somebody else answers for the address too: C03 with that machine's MAC, as arping hears it."""
+    """Somebody else has the address and serves there: C03 with that machine's MAC, as arping hears it."""
     taken = [f"{FIRST.rpartition('.')[0]}.{last}" for last in range(200, 204)]
-    with foreign_owner(*taken):
+    with foreign_owner(*taken, port=SERVICE_PORT):
         ran = l2probe("run", "-o", "json")
         heard = witness.owners(taken[0])
 
