@@ -12,6 +12,9 @@ from l2probe.errors import UsageError
 PAGE_WIDTH = 110
 """Columns that the text of a page takes; tests/catalogue holds it."""
 
+SLUG_WIDTH = 33
+"""Columns of the longest slug."""
+
 
 def pages() -> dict[str, str]:
     """Return every page of the catalogue by its code, in the order of the codes."""
@@ -26,6 +29,12 @@ def pages() -> dict[str, str]:
 def title(page: str) -> str:
     """Return the first heading of a page, which begins with code and slug."""
     return page.lstrip().partition("\n")[0].lstrip("# ").strip()
+
+
+def line(page: str) -> str:
+    """Return "B07  silent-leader  The lease is held and fresh, and nobody answers." of a page."""
+    code, _, slug = title(page).partition(": ")
+    return f"{code}  {slug:{SLUG_WIDTH}}  {page.split(chr(10) * 2, 2)[1].strip()}"
 
 
 def find(reference: str, catalogue: dict[str, str]) -> str:
@@ -58,7 +67,7 @@ def command(code: str | None) -> int:
     catalogue = pages()
     if code is None:
         for page in catalogue.values():
-            click.echo(title(page))
+            click.echo(line(page))
     else:
         click.echo(fitting(find(code, catalogue).rstrip("\n")))
     return 0

@@ -98,7 +98,8 @@ def foreign_class(evidence: Evidence) -> Iterator[Finding]:
             says=f'{case.name} asked for load balancer class "{wanted}", which {known.title} does not serve, '
             "and got no address.",
             because=observed(case),
-            remedy=f"Remove spec.loadBalancerClass (it cannot be changed in place), or use {listing(known.serves)}.",
+            remedy="Recreate the Service without spec.loadBalancerClass (the field cannot be changed), or with "
+            f"{known.serves[0]}.",
             subject=about(case),
         )
 
@@ -120,8 +121,8 @@ def address_taken(evidence: Evidence) -> Iterator[Finding]:
             remedy="Ask for a free address, or let both Services share it: the same metallb.io/allow-shared-ip on "
             "both, and no port in common."
             if named
-            else "Ask for a free address, or give both Services one sharing key (not with L2 "
-            "announcements, cilium/cilium#48419).",
+            else "Ask for a free address. A sharing key is no way out: with L2 announcements each Service elects its "
+            "own announcer (cilium/cilium#48419).",
             subject=about(case),
         )
 
@@ -170,7 +171,10 @@ def told(cluster: Cluster, service: Service) -> tuple[str, str]:
     """Return the same by what the controller that gives addresses said about the Service."""
     word, said = names(cluster).pool, refusal(service)
     if is_foreign_class(cluster, service) and said is None:
-        return ("nobody serves its load balancer class", "Remove spec.loadBalancerClass, or install what serves it.")
+        return (
+            "nobody serves its load balancer class",
+            "Recreate the Service without spec.loadBalancerClass, or install what serves it.",
+        )
     if said is not None and said.status == "Warning":
         known = allocators.meaning(said)
         return known or ("its controller said why", f"See the event's own words, and the {word} objects.")

@@ -21,7 +21,7 @@ from l2probe.judge.case import (
 from l2probe.judge.devices import interface_doubt
 from l2probe.judge.finding import about, finding
 from l2probe.judge.owners import hears, silent
-from l2probe.judge.selection import unmet_terms
+from l2probe.judge.selection import correction, unmet_terms
 from l2probe.judge.versions import ANNOUNCES_IPV6, CILIUM, is_cilium_before, names, setting
 from l2probe.judge.words import count, listing, outcomes, seconds
 from l2probe.model import Claim, Evidence, Finding, Ip, NeighbourReply, NodeName, Outcome, Verdict
@@ -161,12 +161,12 @@ def policy_selects_nothing(evidence: Evidence) -> Iterator[Finding]:
         yield finding(
             "B02",
             Verdict.FAIL,
-            says=f"Nobody announced {listing(addresses)}: none of {count(len(unmet), 'policy')} selected {case.name}.",
+            says=f"Nobody announced {listing(addresses)}: no {words.policy} selected {case.name}.",
             because=(
                 *(f"{words.policy} {name}: {listing(terms)}." for name, terms in unmet.items()),
                 *silence(case, addresses),
             ),
-            remedy="Correct the term that is named, or add a policy for these Services.",
+            remedy=correction(unmet),
             subject=about(case, addresses),
         )
 
@@ -359,7 +359,10 @@ def multicast_unanswered(evidence: Evidence) -> Iterator[Finding]:
             Verdict.FAIL,
             says=f"{vip} answered unicast neighbour solicitations and no multicast one: clients that do not "
             f"know it cannot find it.",
-            because=(f"{len(questions(case, vip, 'unicast'))} unicast solicitations were answered, 0 multicast.",),
+            because=(
+                f"Answers to unicast solicitations: {len(questions(case, vip, 'unicast'))}; to multicast ones: 0.",
+                f"Nodes: {count(len(ready_nodes(evidence)), 'node')} Ready; their own addresses answered multicasts.",
+            ),
             remedy="Upgrade Cilium: the announcing node did not join the solicited-node group (cilium/cilium#44311).",
             subject=about(case, (vip,)),
         )
@@ -373,7 +376,7 @@ def broadcast_unanswered(evidence: Evidence) -> Iterator[Finding]:
             Verdict.FAIL,
             says=f"{vip} answered unicast who-has and no broadcast one: clients that do not know it cannot find it.",
             because=(
-                f"{len(questions(case, vip, 'unicast'))} unicast who-has were answered, 0 broadcast.",
+                f"Answers to unicast who-has: {len(questions(case, vip, 'unicast'))}; to broadcast ones: 0.",
                 f"Nodes: {count(len(ready_nodes(evidence)), 'node')} Ready; their own addresses answered broadcasts.",
             ),
             remedy="The announcer's NIC or access point drops broadcasts (Wi-Fi, some VMs): announce from "

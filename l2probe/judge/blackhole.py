@@ -126,7 +126,7 @@ def remedy(cluster: Cluster) -> str:
     """Return what helps, for this implementation and version."""
     general = "Set externalTrafficPolicy: Cluster, or run a ready backend on every node that may announce."
     if is_cilium_before(cluster, FOLLOWS_LOCAL):
-        return f"{general} From Cilium 1.20.2 on the lease follows the backends."
+        return f"{general} From Cilium 1.20.2 on, the lease follows the backends."
     if cluster.implementation == CILIUM and version(cluster) is not None:
         return f"{general} Cilium {cluster.implementation_version} should have moved the lease: report this evidence."
     return f"{general} {names(cluster).title} did not move the address in the time observed."

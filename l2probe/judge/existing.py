@@ -223,7 +223,8 @@ def besides(evidence: Evidence) -> Iterator[str]:
     good = [case.name for case, trial in seen if any(map(answered, connects(trial)))]
     cluster_wide = [case.name for case, _ in seen if case.name in good and not case.local]
     if cluster_wide:
-        yield f"Whether Pods see the client of {listing(cluster_wide)}: they do not say it. `l2probe run` proves it."
+        whose = listing(cluster_wide)
+        yield f"Whether the Pods of {whose} see the client: they do not say it. `l2probe run` proves it."
     unasked = [case.name for case, trial in seen if case.name in good and has_udp(trial) and not udp_answered(trial)]
     if unasked:
         yield (

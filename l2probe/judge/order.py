@@ -24,6 +24,8 @@ LOSS = tuple(code for code in RANK if code[0] == "D" and code not in APART)
 DELIVERY = tuple(code for code in LOSS if code not in {"D06", "D12"})
 """What a second owner explains: loss at one of two is a pattern (D03), loss without one or of large packets alone has
 another cause; and what the Pod saw was proven through a node's MAC."""
+FOUND = tuple(code for code in LOSS if code != "D01")
+"""What an address explains that some clients cannot find; who was refused by its announcer had found it."""
 SILENCE = ("B06", "B07", "B14", "B11", "B12")
 OWNERSHIP = ("C03", "C06", "C01", "C04", "V06", "C02")
 
@@ -32,7 +34,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "A06": ("A05", "A08", "A07", "V04", "A01", "B05", "B03", "C05", *SILENCE, "C07", *OWNERSHIP, *LOSS),
     "A05": ("V04", "C05", *SILENCE, "C07", *OWNERSHIP, *LOSS),
     "A08": ("C05", *SILENCE, "C07", *OWNERSHIP, *LOSS),
-    "A07": ("V02", "V04", *SILENCE, *OWNERSHIP, *(code for code in LOSS if code != "D01"), "V03"),
+    "A07": ("V02", "V04", *SILENCE, *OWNERSHIP, *FOUND, "V03"),
     "V02": ("E01", "E05", "V03", "V04"),
     "A04": ("A01",),
     "A03": ("A01",),
@@ -50,8 +52,8 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "B07": LOSS,
     "B13": (*LOSS, "D02"),
     "B14": LOSS,
-    "B11": LOSS,
-    "B12": LOSS,
+    "B11": FOUND,
+    "B12": FOUND,
     "C03": ("C01", "C04", "V06", *DELIVERY, "E05"),
     "C06": ("C01", "C04", *DELIVERY),
     "C01": ("C04", *DELIVERY),

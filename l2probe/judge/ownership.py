@@ -56,7 +56,7 @@ def is_everyone(case: Case, nodes: tuple[Owner, ...]) -> bool:
 def duplicate_announcers(evidence: Evidence) -> Iterator[Finding]:
     """C01: two nodes answer for one address; C06: all of them do."""
     found = [(case, shared) for case in cases(evidence) if (shared := shared_addresses(case))]
-    remedy = stop_answering(dict.fromkeys(node for case, shared in found for node in unnamed(case, shared[0][1])))
+    remedy = stop_answering([(node, case.name) for case, shared in found for node in unnamed(case, shared[0][1])])
     for case, shared in found:
         _, nodes = shared[0]
         everyone = is_everyone(case, nodes)
@@ -85,11 +85,21 @@ def unnamed(case: Case, nodes: tuple[Owner, ...]) -> tuple[str, ...]:
     return tuple(node.label for node in nodes if node.node not in named) if named & {o.node for o in nodes} else ()
 
 
-def stop_answering(nodes: Iterable[str]) -> str:
-    """Return what to do about nodes that answer without the claim; about whichever it is, when they are not known."""
-    several = tuple(nodes)
-    answer = f"{listing(several) or 'a node'} {'answer' if len(several) > 1 else 'answers'} without the claim"
+def stop_answering(found: Iterable[tuple[str, str]]) -> str:
+    """Return what to do about nodes that answer for a Service without its claim; about any, when none is known."""
+    several = by_node(found)
+    answer = f"{several or 'a node'} {'answer' if ' and ' in several else 'answers'} without the claim"
     return f"Find out why {answer} (stale responder, address left on a NIC, partition), and restart the agent there."
+
+
+def by_node(found: Iterable[tuple[str, str]]) -> str:
+    """Return the nodes in words, each with its Services where several are named: "node-1 (shop/web) and node-2 (…)"."""
+    services: dict[str, list[str]] = {}
+    for node, service in found:
+        services.setdefault(node, []).append(service)
+    if len(services) < 2:  # noqa: PLR2004 - one needs no telling apart
+        return "".join(services)
+    return listing(f"{node} ({listing(names, limit=2)})" for node, names in services.items())
 
 
 def claim_words(case: Case) -> str:
@@ -178,11 +188,13 @@ def final_claim(case: Case) -> Claim | None:
 
 def holder_mismatch(evidence: Evidence) -> Iterator[Finding]:
     """C04: the wire shows one node, the claim names another."""
-    for case in cases(evidence):
-        claim = final_claim(case)
-        wrong = [(vip, owner) for vip in vips(case) if claim and (owner := usurper(case, vip, claim))]
-        if not wrong or claim is None:
-            continue
+    found = [
+        (case, claim, wrong)
+        for case in cases(evidence)
+        if (claim := final_claim(case)) and (wrong := usurpers(case, claim))
+    ]
+    restart = by_node((wrong[0][1].label, case.name) for case, _, wrong in found)
+    for case, claim, wrong in found:
         _, owner = wrong[0]
         yield finding(
             "C04",
@@ -193,10 +205,15 @@ def holder_mismatch(evidence: Evidence) -> Iterator[Finding]:
                 *(answers(o, v) for v, o in wrong),
                 f"{claim.source} named {claim.holder}, transitions {claim.transitions}.",
             ),
-            remedy=f"Restart the agent on {owner.label}; if the answer stays, another controller announces "
-            f"the address too.",
+            remedy=f"Restart the agent on {restart}; if the answer stays, another controller announces the address "
+            "too.",
             subject=about(case, (v for v, _ in wrong)),
         )
+
+
+def usurpers(case: Case, claim: Claim) -> list[tuple[Ip, Owner]]:
+    """Return each address that another node than the claim's holder answers for, with that node."""
+    return [(vip, owner) for vip in vips(case) if (owner := usurper(case, vip, claim))]
 
 
 def usurper(case: Case, vip: Ip, claim: Claim) -> Owner | None:
@@ -248,6 +265,6 @@ def holder_gone(evidence: Evidence) -> Iterator[Finding]:
                 f"Ready nodes: {listing(sorted(ready))}.",
                 f"Nobody answered for {listing(dead)}." if dead else "",
             ),
-            remedy=f"Delete the object that names {claim.holder} so that a living node takes over.",
+            remedy=f"Delete each {names(evidence.cluster).claim} named above; a living node then takes over.",
             subject=about(case, dead),
         )

@@ -17,7 +17,7 @@ from l2probe.judge.existing import backend_nodes, blackhole_next, next_gaps
 from l2probe.judge.finding import about, finding
 from l2probe.judge.order import PREDICTED
 from l2probe.judge.owners import owners, silent
-from l2probe.judge.selection import unmet_terms
+from l2probe.judge.selection import correction, unmet_terms
 from l2probe.judge.versions import ANNOUNCES_IPV6, CILIUM, FOLLOWS_LOCAL, METALLB, is_cilium_before, names, setting
 from l2probe.judge.versions import version as version_of
 from l2probe.judge.words import count, listing, seconds
@@ -155,14 +155,13 @@ def policy_selects_nothing_foreseen(evidence: Evidence) -> Iterator[Finding]:
             yield finding(
                 "B02",
                 Verdict.WARN,
-                says=f"Nobody would announce {listing(addresses)}: none of {count(len(unmet), 'policy')} selects "
-                f"{case.name}.",
+                says=f"Nobody would announce {listing(addresses)}: no {words.policy} selects {case.name}.",
                 because=(
                     *(f"{words.policy} {name}: {listing(terms)}." for name, terms in unmet.items()),
                     besides(evidence.cluster),
                     basis(evidence),
                 ),
-                remedy="Correct the term that is named, or add a policy for these Services.",
+                remedy=correction(unmet),
                 subject=about(case, addresses),
             )
 

@@ -15,6 +15,9 @@ OPERATORS: Mapping[str, Callable[[Requirement, Mapping[str, str]], bool]] = {
     "DoesNotExist": lambda term, labels: term.key not in labels,
 }
 """metav1.LabelSelector operators; NotIn also matches where the key is absent."""
+FLAG_OFF = "loadBalancerIPs was false (its default)"
+BARE = {"Exists": "", "DoesNotExist": "!"}
+"""What stands before the key of an operator that takes no values."""
 
 
 def matches(term: Requirement, labels: Mapping[str, str]) -> bool:
@@ -33,8 +36,12 @@ def service_labels(service: Service) -> Mapping[str, str]:
 
 
 def term_words(term: Requirement) -> str:
-    """One term, as kubectl would print it."""
-    return " ".join(filter(None, (term.key, term.operator, f"({', '.join(term.values)})" if term.values else "")))
+    """One term, as kubectl prints selectors: `app=web`, `app in (a,b)`, `app notin (a)`, `app`, `!app`."""
+    if term.operator == "In" and len(term.values) == 1:
+        return f"{term.key}={term.values[0]}"
+    if term.operator in BARE:
+        return f"{BARE[term.operator]}{term.key}"
+    return f"{term.key} {term.operator.lower()} ({','.join(term.values)})"
 
 
 def eligible_nodes(policy: AnnouncementPolicy, cluster: Cluster) -> tuple[Node, ...]:
@@ -51,6 +58,14 @@ def _selected(cluster: Cluster, terms: tuple[Requirement, ...] | None) -> tuple[
     )
 
 
+def correction(unmet: Mapping[str, tuple[str, ...]]) -> str:
+    """Return what makes a policy select the Service, from each policy's `unmet_terms` by its name."""
+    almost = [name for name, reasons in unmet.items() if reasons == (FLAG_OFF,)]
+    if almost:
+        return f"Set loadBalancerIPs: true in {almost[0]}."
+    return "Correct the term that is named, or add a policy that selects the Service."
+
+
 def unmet_terms(policy: AnnouncementPolicy, service: Service, cluster: Cluster) -> tuple[str, ...]:
     """Why this policy does not announce the Service, one reason each; () when nothing speaks against it.
 
@@ -60,7 +75,7 @@ def unmet_terms(policy: AnnouncementPolicy, service: Service, cluster: Cluster) 
     wrong = [term_words(term) for term in policy.service_selector or () if not matches(term, labels)]
     reasons = [f"service selector term {term} did not match" for term in wrong]
     if not policy.load_balancer_ips:
-        reasons.append("loadBalancerIPs was false (its default)")
+        reasons.append(FLAG_OFF)
     terms = ", ".join(map(term_words, policy.node_selector or ()))
     if cluster.nodes and not eligible_nodes(policy, cluster):
         reasons.append(f"node selector ({terms}) matched no Ready node")

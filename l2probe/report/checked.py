@@ -12,6 +12,9 @@ from l2probe.judge.versions import names
 from l2probe.judge.words import count, listing
 from l2probe.model import Evidence, Protocol, Report, Trial
 
+STRANGERS = ("C03", "V06", "D10")
+"""Findings that say that something unknown, or nothing of the cluster, answered."""
+
 
 def summary(report: Report) -> str:
     """Return the good news in one sentence."""
@@ -26,8 +29,11 @@ def checked(report: Report) -> Iterator[str]:
     if nodes := listing(sorted(set(mac_owners(report.evidence).values())), limit=3):
         total = len(ready_nodes(report.evidence))
         yield f"{nodes} answered for their own addresses ({count(total, 'node')} Ready): this interface hears them."
+    doubted = doubtful(report)
     for case, trial in existing(report.evidence):
-        good = tuple(filter(None, (announced(case), delivered(trial), returned(report.evidence, case, trial))))
+        known = (case.service.namespace, case.service.name) not in doubted
+        arrived = (delivered(trial), returned(report.evidence, case, trial)) if known else ()
+        good = tuple(filter(None, (announced(case), *arrived)))
         if good:
             yield f"{case.name}: {'; '.join(good)}."
 
@@ -43,6 +49,12 @@ def announced(case: Case) -> str:
     holder = (claims(case) or (None,))[-1]
     agrees = f", as its {names(case.evidence.cluster).claim} says" if holder and holder.holder == nodes[0] else ""
     return f"{nodes[0]} alone answered for {listing(heard)}{agrees} ({count(frames, 'answer')})"
+
+
+def doubtful(report: Report) -> frozenset[tuple[str, str]]:
+    """Return the Services, by namespace and name, whose connections somebody outside the cluster may have accepted."""
+    accusing = [found for found in report.findings if found.code in STRANGERS]
+    return frozenset((one.namespace, one.name) for found in accusing for one in (found.subject, *found.subjects))
 
 
 def delivered(trial: Trial) -> str:

@@ -121,7 +121,7 @@ def said(findings: tuple[Finding, ...]) -> str:
     """Return the first finding, and how many causes there are besides."""
     if not findings:
         return ""
-    others = sum(one.consequence_of is None for one in findings[1:])
+    others = len({one.code for one in findings if one.consequence_of is None} - {findings[0].code})
     return f"{findings[0].code} {findings[0].slug}{f' and {others} more' if others else ''}"
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from l2probe.judge import CODES, capabilities, judge
 from l2probe.judge.case import mac_owners
+from l2probe.judge.selection import term_words
 from l2probe.judge.table import RANK
 from l2probe.model import (
     AnnouncementPolicy,
@@ -429,16 +430,18 @@ def test_a_conflicting_pool_beside_a_good_one_explains_nothing() -> None:
     ("change", "says"),
     [
         pytest.param(
-            {"load_balancer_ips": False}, "loadBalancerIPs was false", id="both IP flags false, their default"
+            {"load_balancer_ips": False},
+            "loadBalancerIPs was false (its default).",
+            id="both IP flags false, their default",
         ),
         pytest.param(
             {"service_selector": (Requirement(key="color", operator="In", values=("red",)),)},
-            "service selector term color In (red)",
+            "service selector term color=red",
             id="service selector",
         ),
         pytest.param(
             {"node_selector": (Requirement(key="edge", operator="Exists"),)},
-            "node selector (edge Exists) matched no Ready node",
+            "node selector (edge) matched no Ready node",
             id="node selector",
         ),
     ],
@@ -448,6 +451,30 @@ def test_the_term_that_failed_is_named(change: dict[str, object], says: str) -> 
     found = the("B02", with_cluster(unclaimed(silent(healthy())), policies=(policy(**change),)))
 
     assert any(says in line for line in found.because)
+
+
+def test_the_flag_that_alone_is_missing_is_the_remedy() -> None:
+    """Where a policy lacks nothing but loadBalancerIPs, that is what to set."""
+    almost, far = policy(load_balancer_ips=False), policy(node_selector=(Requirement(key="edge", operator="Exists"),))
+    silenced = unclaimed(silent(healthy()))
+
+    assert "Set loadBalancerIPs: true" in the("B02", with_cluster(silenced, policies=(almost,))).remedy
+    assert "loadBalancerIPs" not in the("B02", with_cluster(silenced, policies=(far,))).remedy
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "words"),
+    [
+        ("In", ("a",), "k=a"),
+        ("In", ("a", "b"), "k in (a,b)"),
+        ("NotIn", ("a",), "k notin (a)"),
+        ("Exists", (), "k"),
+        ("DoesNotExist", (), "!k"),
+    ],
+)
+def test_a_term_reads_as_in_kubectl(operator: str, values: tuple[str, ...], words: str) -> None:
+    """A selector stands in the report as `kubectl get -l` would take it."""
+    assert term_words(Requirement(key="k", operator=operator, values=values)) == words
 
 
 def test_namespace_and_name_count_as_labels() -> None:

@@ -473,6 +473,32 @@ def test_a_stranger_that_accepts_connections_is_no_proof_of_a_backend() -> None:
     assert judge(diagnosed()) == ()
 
 
+def test_who_was_refused_by_the_announcer_had_found_it() -> None:
+    """Policy Local on the wrong node is a cause beside unanswered multicasts, not what follows from them."""
+
+    def unicast_only(trial: Trial) -> Trial:
+        frames = (replace(one, asked="unicast") if ":" in one.ip else one for one in trial.replies or ())
+        return replace(trial, replies=tuple(frames))
+
+    deaf = with_trial(off_announcer(diagnosed("v1.19.4"), Outcome.REFUSED_ICMP), "web", unicast_only)
+
+    assert [(one.code, one.consequence_of) for one in judge(deaf)] == [("B11", None), ("D01", None)]
+
+
+def test_each_node_that_answers_without_the_lease_is_to_be_restarted() -> None:
+    """C04 of several Services is one finding, and its fix names the node of each."""
+    claims = {"api": "node-2", "web": "node-3"}
+
+    def elsewhere(trial: Trial) -> Trial:
+        return replace(
+            trial, claims=tuple(replace(one, holder=claims[trial.service.name]) for one in trial.claims or ())
+        )
+
+    found = next(one for one in judge(each_trial(diagnosed(), elsewhere)) if one.code == "C04")
+
+    assert found.remedy.startswith("Restart the agent on node-1 (shop/api) and node-2 (shop/web);")
+
+
 def test_a_second_owner_of_a_users_service_names_the_other_nic() -> None:
     """Both answer at once: C03, with what would look the same. A stranger alone that is answered through is V06."""
     extra = tuple(reply(vip, FOREIGN, T0 + 0.05 + 0.1 * number) for number in range(3) for vip in API.vips)

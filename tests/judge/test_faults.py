@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from l2probe.judge import capabilities, conclude, judge
+from l2probe.judge.ownership import by_node
 from l2probe.judge.words import seconds
 from l2probe.model import Claim, Condition, Datapath, Evidence, Exchange, Outcome, Placement, Trial, Verdict
 from tests.judge.evidence import (
@@ -210,6 +211,14 @@ def test_the_remedy_names_who_must_not_answer() -> None:
     assert found.remedy.startswith("Find out why node-3 answers without the claim")
     assert "The lease of l2probe-0badcafe/smoke-source named node-1 throughout." in found.because
     assert "The lease of l2probe-0badcafe/smoke-local named node-2 throughout." in found.because
+
+
+def test_the_remedy_tells_the_services_of_several_nodes_apart() -> None:
+    """Where a node has the claim of one Service and answers for another one, its name alone would mislead."""
+    found = by_node([("node-2", "shop/api"), ("node-1", "shop/web"), ("node-2", "shop/db"), ("node-2", "shop/x")])
+
+    assert found == "node-2 (shop/api, shop/db and 1 more) and node-1 (shop/web)"
+    assert by_node([("node-2", "shop/api"), ("node-2", "shop/web")]) == "node-2"
 
 
 def test_without_a_claim_nobody_is_singled_out() -> None:

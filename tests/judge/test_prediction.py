@@ -151,8 +151,7 @@ def test_a_live_claim_contradicts_that_nobody_announces(make: Callable[[], Evide
 def test_a_policy_for_nobody_names_the_term() -> None:
     """The reader sees what to correct."""
     assert (
-        "CiliumL2AnnouncementPolicy x: service selector term app In (x) did not match."
-        in first(nothing_selected()).because
+        "CiliumL2AnnouncementPolicy x: service selector term app=x did not match." in first(nothing_selected()).because
     )
 
 

@@ -12,8 +12,10 @@ import pytest
 from l2probe.judge import conclude
 from l2probe.model import Datapath, Evidence, Outcome, Port, Protocol, Report
 from l2probe.report import load, render
+from l2probe.report.checked import checked
 from l2probe.report.junit import junit
 from tests.judge.diagnosed import API, all_end, diagnosed, off_announcer, unheard, with_trial
+from tests.judge.evidence import FOREIGN
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -90,3 +92,17 @@ def test_junit_counts_what_is_broken() -> None:
     assert counts["diagnose-healthy"] == ("0", "0")
     assert counts["diagnose-silent"][0] != "0"
     assert counts["diagnose-udp-only"][1] != "0"
+
+
+def test_what_a_stranger_accepted_is_not_called_good() -> None:
+    """Connections that a MAC of no node accepted are V06; beside it the report must not say that they arrived."""
+    stolen = with_trial(
+        diagnosed(),
+        "api",
+        lambda one: replace(one, exchanges=tuple(replace(each, reply_mac=FOREIGN) for each in one.exchanges or ())),
+    )
+    good = {line.partition(":")[0]: line for line in checked(report(stolen))}
+
+    assert "node-1 alone answered" in good["shop/api"]
+    assert "arrived" not in good["shop/api"]
+    assert "arrived" in good["shop/web"]

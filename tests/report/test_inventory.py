@@ -10,10 +10,11 @@ import pytest
 from l2probe.cli.audit import failing
 from l2probe.cli.deliver import exit_code
 from l2probe.judge import conclude
+from l2probe.judge.finding import finding
 from l2probe.model import Evidence, Ip, Outcome, Report, Verdict
 from l2probe.report import load, render
 from l2probe.report.html import html
-from l2probe.report.inventory import UNPROVEN, inventory, totals, unfinished
+from l2probe.report.inventory import UNPROVEN, inventory, said, totals, unfinished
 from l2probe.report.junit import SERVICES, junit
 from l2probe.report.markdown import markdown
 from tests.judge.audited import audited, held_by, on_the_wire
@@ -191,3 +192,11 @@ def test_html_and_markdown_show_every_service() -> None:
     assert "| unproven | shop/api |" in markdown(report(audited()))
     assert "Reached by a name" in markdown(report(named))
     assert "Capability" not in markdown(report(audited()))
+
+
+def test_one_cause_at_two_addresses_is_not_one_more() -> None:
+    """The table counts other causes, not the addresses at which the first one was seen."""
+    first = finding("C02", Verdict.WARN, says="", because=(), remedy="")
+
+    assert said((first, first)) == "C02 several-nics-announce"
+    assert said((first, first, replace(first, code="D12"))) == "C02 several-nics-announce and 1 more"
