@@ -174,8 +174,16 @@ CODES = {
         links=(metallb(297), metallb(319), cilium(33609)),
     ),
     "D10": Code(slug="wrong-answer", title="Something else answered", links=(metallb(306),)),
-    "D11": Code(slug="refused-by-application", title="Nothing listens on the target port"),
-    "D12": Code(slug="intermittent-loss", title="A share of the traffic is lost without a pattern"),
+    "D11": Code(
+        slug="refused-by-application",
+        title="Nothing listens on the target port",
+        links=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/",),
+    ),
+    "D12": Code(
+        slug="intermittent-loss",
+        title="A share of the traffic is lost without a pattern",
+        links=("https://man7.org/linux/man-pages/man8/ethtool.8.html",),
+    ),
     "D13": Code(
         slug="policy-denies-world",
         title="A rule of the Service or of its Pods refuses the client",
@@ -224,9 +232,19 @@ CODES = {
     ),
     "V01": Code(slug="on-a-cluster-node", title="This host is a cluster node", links=(cilium(27521),)),
     "V02": Code(slug="behind-a-router", title="The address is reached through a router", links=(metallb(433),)),
-    "V03": Code(slug="no-raw-socket", title="Frames could not be read"),
-    "V04": Code(slug="deaf-interface", title="Not even nodes were heard"),
-    "V05": Code(slug="not-allowed", title="The API server does not let us look"),
+    "V03": Code(
+        slug="no-raw-socket",
+        title="Frames could not be read",
+        links=("https://man7.org/linux/man-pages/man7/capabilities.7.html",),
+    ),
+    "V04": Code(
+        slug="deaf-interface", title="Not even nodes were heard", links=("https://www.rfc-editor.org/rfc/rfc826",)
+    ),
+    "V05": Code(
+        slug="not-allowed",
+        title="The API server does not let us look",
+        links=("https://kubernetes.io/docs/reference/access-authn-authz/rbac/",),
+    ),
     "V06": Code(slug="announcer-unmapped", title="A MAC answered that belongs to no known node", links=(metallb(531),)),
     "V07": Code(
         slug="ping-is-no-test",
