@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "l2probe/diff/v1"
 NOTHING = "nothing"
+UNLIKE = "One is of `{}`, the other of `{}`: they asked different questions, so better and worse may be that alone."
 
 
 @click.command("diff", short_help="Show what changed between two saved reports.")
@@ -57,7 +58,9 @@ def document(old: Report, new: Report, changes: Sequence[Change], *, worse: bool
 
 def table(old: Report, new: Report, changes: Sequence[Change], width: int) -> str:
     """Return the changes as text, `width` columns wide: one line each, the worst first."""
-    head = f"{old.verdict.upper()} ({old.started}) -> {new.verdict.upper()} ({new.started})"
+    unlike = old.evidence.command != new.evidence.command
+    careful = f"\n{UNLIKE.format(old.evidence.command, new.evidence.command)}" if unlike else ""
+    head = f"{old.verdict.upper()} ({old.started}) -> {new.verdict.upper()} ({new.started}){careful}"
     if not changes:
         return f"{head}\n\nNothing changed."
     return "\n".join([head, "", *(lines(change, width) for change in changes)])

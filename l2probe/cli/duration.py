@@ -13,6 +13,12 @@ UNBOUNDED_SECONDS = 2_000_000.0
 """What 0 and anything longer become: 23 days, about the longest that poll(2) can wait."""
 
 
+class Seconds(click.FloatRange):
+    """A number of seconds within bounds, called so when it is none."""
+
+    name = "number of seconds"
+
+
 def seconds(text: str) -> float:
     """Return the seconds of `90`, `1.5`, `30s` or `1m30s` (Go's time.ParseDuration); ValueError for anything else.
 

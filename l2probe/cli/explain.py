@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from importlib.resources import files
 
 import click
@@ -44,7 +45,17 @@ def find(reference: str, catalogue: dict[str, str]) -> str:
     for page in catalogue.values():
         if reference.lower() in title(page).lower().replace(":", " ").split():
             return page
-    raise UsageError(f"There was no finding {reference!r} in the catalogue.", "`l2probe explain` lists all.")
+    raise UsageError(
+        f"There was no finding {reference!r} in the catalogue.",
+        f"{nearest(reference, catalogue)}`l2probe explain` lists all.",
+    )
+
+
+def nearest(reference: str, catalogue: dict[str, str]) -> str:
+    """Return "Did you mean silent-leader? " of a slip of the finger; "" where nothing is near."""
+    names = (name for page in catalogue.values() for name in title(page).lower().split(": "))
+    near = difflib.get_close_matches(reference.lower(), names, n=2)
+    return f"Did you mean {' or '.join(near)}? " if near else ""
 
 
 def fitting(page: str) -> str:

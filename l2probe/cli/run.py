@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from l2probe.cli import candidates
+from l2probe.cli.duration import Seconds
 from l2probe.cli.inside import in_lab, refuse_lab_options
 from l2probe.cli.options import (
     cluster_options,
@@ -44,7 +45,7 @@ def _suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--timeout",
-            type=click.FloatRange(1, 3600),
+            type=Seconds(1, 3600),
             default=60.0,
             show_default=True,
             metavar="SECONDS",

@@ -24,4 +24,7 @@ def read(path: Path) -> Report:
         raise ReportError(f"{path} could not be read: {error.strerror}.") from error
     if len(data) > MAX_BYTES:
         raise ReportError(f"{path} was longer than {MAX_BYTES} bytes.", "A report of l2probe is never that long.")
-    return load(data)
+    try:
+        return load(data)
+    except ReportError as error:
+        raise ReportError(f"{'stdin' if str(path) == '-' else path}: {error.message}", error.hint) from error

@@ -36,7 +36,8 @@ def observe(plan: Plan, ground: Ground, edges: Edges, started: float) -> Observe
         wire = _listen(stack, ground, edges)
         near = wire is not None and bool(ground.near)
         solicitor = stack.enter_context(edges.solicit(_interface(ground))) if near else None
-        edges.say(f"Asking who has {_some(ground.vips)}, and knocking.")
+        if ground.vips:
+            edges.say(f"Asking who has {_some(ground.vips)}, and knocking.")
         with ThreadPoolExecutor(7, thread_name_prefix="diagnose") as pool:
             if wire is not None:
                 # Not only the VIPs: an answer that nobody translated back comes from a node or a Pod.

@@ -8,7 +8,7 @@ from l2probe.judge import allocators
 from l2probe.judge.case import Case, cases, vips
 from l2probe.judge.finding import about, finding
 from l2probe.judge.versions import NAMES, names, wants_node_addresses
-from l2probe.judge.words import listing
+from l2probe.judge.words import a, listing
 from l2probe.model import Cluster, Condition, Evidence, Finding, Pool, Service, Verdict
 
 CONDITIONS = ("cilium.io/IPAMRequestSatisfied", "io.cilium/lb-ipam-request-satisfied")
@@ -161,7 +161,7 @@ def without_pools(cluster: Cluster) -> tuple[str, str] | None:
     if cluster.implementation is None:
         return ("no load balancer implementation was found", "Install one (Cilium LB IPAM, MetalLB, kube-vip).")
     if cluster.pools == ():
-        return (f"there is no {word}", f"Create a {word} with addresses of this segment.")
+        return (f"there is no {word}", f"Create {a(word)} with addresses of this segment.")
     if cluster.pools is not None and all(pool.disabled for pool in cluster.pools):
         return (f"every {word} is disabled", "Set spec.disabled: false on a pool.")
     return None

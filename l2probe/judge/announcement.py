@@ -23,7 +23,7 @@ from l2probe.judge.finding import about, finding
 from l2probe.judge.owners import hears, silent
 from l2probe.judge.selection import correction, unmet_terms
 from l2probe.judge.versions import ANNOUNCES_IPV6, CILIUM, is_cilium_before, names, setting
-from l2probe.judge.words import count, listing, outcomes, seconds
+from l2probe.judge.words import a, count, listing, outcomes, seconds
 from l2probe.model import Claim, Evidence, Finding, Ip, NeighbourReply, NodeName, Outcome, Verdict
 
 BGP_CLASS = "io.cilium/bgp-control-plane"
@@ -140,7 +140,7 @@ def no_policy(evidence: Evidence) -> Iterator[Finding]:
             Verdict.FAIL,
             says=f"Nobody announced {listing(addresses)}: the cluster has no {words.policy}.",
             because=(*silence(case, addresses), f"The API listed no {words.policy}.", claimed(case)),
-            remedy=f"Create a {words.policy} that selects the Service and the nodes"
+            remedy=f"Create {a(words.policy)} that selects the Service and the nodes"
             + (" and sets loadBalancerIPs: true." if evidence.cluster.implementation == CILIUM else "."),
             subject=about(case, addresses),
         )

@@ -89,14 +89,14 @@ def blackhole_next(case: Case, trial: Trial, gaps: tuple[NodeName, ...]) -> Find
     """Return D01 as a prediction: it works now, until another node announces."""
     cluster = case.evidence.cluster
     word = "announced" if trial.replies else "claimed"
-    now = f"{word} by {trial.announcer}, which has one" if trial.announcer else "whose announcer was not seen"
+    now = f"now {word} by {trial.announcer}, which has one" if trial.announcer else "the announcer was not seen"
     return finding(
         "D01",
         Verdict.WARN,
         says=f"{case.name} has policy Local and no ready backend on {listing(gaps)}, which may announce it next: "
         "its traffic would not arrive there. A prediction, nothing is broken by it now.",
         because=(
-            f"Ready backends stood on {listing(sorted(n for n in backend_nodes(trial) if n))}; now {now}.",
+            f"Ready backends stood on {listing(sorted(n for n in backend_nodes(trial) if n))}; {now}.",
             f"Cilium {cluster.implementation_version} elects the announcer without looking at backends.",
         ),
         remedy=remedy(cluster),
@@ -211,6 +211,8 @@ def untried(trial: Trial) -> str:
     if sent(trial):
         said = outcomes([one for one in sent(trial) if not tells(trial, one)])
         return f"its UDP ports did not answer the payload ({said}), which it may ignore. `l2probe run` proves UDP."
+    if any(port.protocol is Protocol.TCP for port in trial.service.ports):
+        return "nothing was sent to the address that it has now. Look again."
     return (
         "it has no TCP port. --udp-payload TEXT sends a datagram that it answers; `l2probe run` proves UDP with Pods "
         "of its own."

@@ -16,7 +16,7 @@ from l2probe.judge.devices import devices, matches_one, patterns, selecting
 from l2probe.judge.finding import about, finding
 from l2probe.judge.selection import eligible_nodes, selects
 from l2probe.judge.versions import CILIUM, FOLLOWS_LOCAL, METALLB, is_cilium_before, names, setting, version
-from l2probe.judge.words import count, listing
+from l2probe.judge.words import listing
 from l2probe.model import Backend, Cluster, Evidence, Finding, Ip, NodeName, Verdict
 
 EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
@@ -94,7 +94,7 @@ def homeless(case: Case, addresses: tuple[Ip, ...], ready: list[Backend]) -> Fin
     return finding(
         "B05",
         Verdict.FAIL if addresses else Verdict.WARN,
-        says=f"{what}: {case.name} has policy Local, and none of its {count(len(ready), 'ready backend')} stands on a "
+        says=f"{what}: {case.name} has policy Local, and none of its ready backends ({len(ready)}) stands on a "
         "known node, so no node may hold its lease.",
         because=(
             f"EndpointSlices: {listing(backend.address for backend in ready)} without nodeName.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from l2probe.judge.finding import words
+from l2probe.judge.finding import service
 from l2probe.judge.table import RANK
 from l2probe.judge.words import listing
 from l2probe.model import Finding, Subject, Verdict
@@ -148,7 +148,10 @@ def joined(group: list[Finding]) -> Finding:
     lines = list(dict.fromkeys(line for found in group for line in found.because))
     if len(lines) > SAID:
         lines = [*lines[:SAID], f"{len(lines) - SAID} more observations like these."]
-    others = [words(found.subject) for found in group[1:] if words(found.subject) != words(first.subject)]
+    told = {word.strip(".,;:()") for word in first.says.split()}
+    others = [
+        where for found in group[1:] if (where := spot(found.subject)) and not told.issuperset(where.split(" at "))
+    ]
     predicted = any(line.startswith(PREDICTED) for line in lines)
     also = f" The same {'is predicted' if predicted else 'was seen'} of {listing(others)}." if others else ""
     subjects = [subject for found in group for subject in found.subjects or (found.subject,)]
@@ -159,6 +162,11 @@ def joined(group: list[Finding]) -> Finding:
         subject=common(subjects),
         subjects=tuple(dict.fromkeys(subjects)) if len(set(subjects)) > 1 else (),
     )
+
+
+def spot(subject: Subject) -> str:
+    """Return a subject within a sentence: "shop/web at 198.51.100.41"."""
+    return " at ".join(filter(None, (service(subject), subject.address)))
 
 
 def common(subjects: list[Subject]) -> Subject:

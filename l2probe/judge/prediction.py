@@ -20,7 +20,7 @@ from l2probe.judge.owners import owners, silent
 from l2probe.judge.selection import correction, unmet_terms
 from l2probe.judge.versions import ANNOUNCES_IPV6, CILIUM, FOLLOWS_LOCAL, METALLB, is_cilium_before, names, setting
 from l2probe.judge.versions import version as version_of
-from l2probe.judge.words import count, listing, seconds
+from l2probe.judge.words import a, count, listing, seconds
 from l2probe.model import Claim, Cluster, Evidence, Finding, Ip, Verdict
 
 AUDIT = "audit"
@@ -138,7 +138,7 @@ def no_policy_foreseen(evidence: Evidence) -> Iterator[Finding]:
             Verdict.WARN,
             says=f"Nobody would announce {listing(addresses)}: the cluster has no {words.policy}.",
             because=(f"The API listed no {words.policy}.", besides(evidence.cluster), basis(evidence)),
-            remedy=f"Create a {words.policy} that selects the Service and the nodes"
+            remedy=f"Create {a(words.policy)} that selects the Service and the nodes"
             + (" and sets loadBalancerIPs: true." if evidence.cluster.implementation == CILIUM else "."),
             subject=about(case, addresses),
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from l2probe.judge.case import cases, exchanges, family, node_of, vips
 from l2probe.judge.finding import about, finding
 from l2probe.judge.owners import hears, is_accused, strangers, unmapped_nodes
+from l2probe.judge.ownership import answers
 from l2probe.judge.words import count, listing, outcomes
 from l2probe.model import Evidence, Finding, Ip, Outcome, Right, Verdict
 
@@ -102,9 +103,10 @@ def not_allowed(evidence: Evidence) -> Iterator[Finding]:
     yield finding(
         "V05",
         Verdict.WARN,
-        says=f"The API server did not allow {rights}: what that would have shown was not compared.",
+        says=f"The API server did not let us {rights}: what that would have shown was not compared.",
         because=tuple(map(denied, missing[:10])),
-        remedy=f"Grant {'it' if len(missing) == 1 else 'them'} with a ClusterRole to the user of this kubeconfig.",
+        remedy=f"Grant {'it' if len(missing) == 1 else 'them'} to the user of this kubeconfig: `l2probe rbac` prints a "
+        "ClusterRole.",
     )
 
 
@@ -180,6 +182,7 @@ def announcer_unmapped(evidence: Evidence) -> Iterator[Finding]:
             says=f"{listing(sorted(macs))} answered for {listing(vip for vip, _ in found)}, a MAC that no "
             "node answered with for its own address.",
             because=(
+                *(answers(owner, vip) for vip, owner in found),
                 f"Not known: the MAC of {listing(missing)}." if missing else "",
                 f"Our Pod answered {good} of {count(len(tried), 'exchange')} sent to it: it belongs to the cluster."
                 if good

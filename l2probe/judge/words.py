@@ -37,6 +37,11 @@ def count(number: int, noun: str) -> str:
     return f"{number} {plural}"
 
 
+def a(noun: str) -> str:
+    """Return "a pool", "an IPAddressPool", "an L2Advertisement"."""
+    return f"{'an' if noun.startswith(('L2', *'AEIOaeio')) else 'a'} {noun}"
+
+
 def outcomes(tried: Sequence[Exchange]) -> str:
     """Return "12 answered, 3 timed out"."""
     counted = Counter(exchange.outcome for exchange in tried)

@@ -42,6 +42,12 @@ DATA_KEYS = {
 """Embedded PEM files and the key that names the same as a file."""
 
 
+def became_root() -> str:
+    """Return what else helps where sudo put root's home in the place of the user's; "" elsewhere."""
+    user = os.environ.get("SUDO_USER", "")
+    return f' sudo hid the one of {user}: `sudo -E env HOME="$HOME" l2probe` keeps it.' if user else ""
+
+
 def connect(access: Access = NOTHING_SAID) -> Api:
     """Return the API of the context that kubectl would use, else of the cluster around this Pod.
 
@@ -51,7 +57,9 @@ def connect(access: Access = NOTHING_SAID) -> Api:
     login = kubeconfigs.resolve(access, os.environ)
     if login is None and not kubeconfigs.in_cluster(os.environ):
         where = ":".join(str(path) for path in kubeconfigs.candidates(access.kubeconfig, os.environ))
-        raise ClusterError(f"No kubeconfig was found ({where}).", "Set KUBECONFIG or pass --kubeconfig.")
+        raise ClusterError(
+            f"No kubeconfig was found ({where}).", f"Set KUBECONFIG or pass --kubeconfig.{became_root()}"
+        )
     somebody_else = login.impersonation if login else kubeconfigs.impersonation(access, {})
     opened = [_open(login, somebody_else)]
 

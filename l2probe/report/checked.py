@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from l2probe.judge.case import Case, answered, claims, mac_owners, ready_nodes, vips
+from l2probe.judge.case import Case, answered, claims, mac_owners, node_of, ready_nodes, vips
 from l2probe.judge.existing import connects, existing, ways
 from l2probe.judge.owners import contenders, owners
 from l2probe.judge.source import promised
 from l2probe.judge.versions import names
 from l2probe.judge.words import count, listing
-from l2probe.model import Evidence, Protocol, Report, Trial
+from l2probe.model import Evidence, Protocol, Report, Subject, Trial
 
-STRANGERS = ("C03", "V06", "D10")
-"""Findings that say that something unknown, or nothing of the cluster, answered."""
+LATE = ("D07",)
+"""Findings about answers that began well and went wrong: a connection that was opened proves nothing there."""
 
 
 def summary(report: Report) -> str:
@@ -52,9 +52,18 @@ def announced(case: Case) -> str:
 
 
 def doubtful(report: Report) -> frozenset[tuple[str, str]]:
-    """Return the Services, by namespace and name, whose connections somebody outside the cluster may have accepted."""
-    accusing = [found for found in report.findings if found.code in STRANGERS]
-    return frozenset((one.namespace, one.name) for found in accusing for one in (found.subject, *found.subjects))
+    """Return the Services, by namespace and name, whose answers are not known to be good.
+
+    A MAC of no node gave them although nodes' are known, or a finding says that they went wrong later.
+    """
+    late = [one for found in report.findings if found.code in LATE for one in (found.subject, *found.subjects)]
+    strange = [
+        Subject(namespace=case.service.namespace, name=case.service.name)
+        for case, trial in existing(report.evidence)
+        if case.macs and report.evidence.vantage.on_link
+        if any(answered(one) and one.reply_mac and not node_of(case, one.reply_mac) for one in connects(trial))
+    ]
+    return frozenset((one.namespace, one.name) for one in (*late, *strange))
 
 
 def delivered(trial: Trial) -> str:

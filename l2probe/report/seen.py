@@ -34,24 +34,29 @@ def seen(evidence: Evidence) -> Iterator[Shown]:
     yield from (Shown(title=title, head=head, lines=lines) for title, head, lines in tables if lines)
 
 
+def called(trial: Trial) -> str:
+    """Return a Service's name; of a user's with its namespace, for another one may have a Service of that name too."""
+    return trial.service.name if trial.own else f"{trial.service.namespace}/{trial.service.name}"
+
+
 def heard_lines(trial: Trial, macs: Mapping[Mac, NodeName]) -> Iterator[tuple[str, ...]]:
     """Yield one line for each answerer of each address."""
     counted = Counter((reply.ip, reply.mac, macs.get(reply.mac, "unknown")) for reply in trial.replies or ())
     for (ip, mac, node), number in counted.items():
-        yield (trial.service.name, trial.placement, ip, mac, node, str(number))
+        yield (called(trial), trial.placement, ip, mac, node, str(number))
 
 
 def claim_lines(trial: Trial) -> Iterator[tuple[str, ...]]:
     """Yield one line for each holder."""
     for claim in trial.claims or ():
-        yield (trial.service.name, claim.holder or "nobody", claim.source)
+        yield (called(trial), claim.holder or "nobody", claim.source)
 
 
 def talk_lines(trial: Trial) -> Iterator[tuple[str, ...]]:
     """Yield one line for each kind of exchange with the same end."""
     counted: Counter[tuple[str, ...]] = Counter(talk_words(exchange) for exchange in trial.exchanges or ())
     for (flow, size, outcome, sent, back, seen), number in sorted(counted.items()):
-        yield (trial.service.name, trial.placement, flow, size, f"{number} {outcome}", sent, back, seen)
+        yield (called(trial), trial.placement, flow, size, f"{number} {outcome}", sent, back, seen)
 
 
 def talk_words(exchange: Exchange) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 
 from l2probe.judge.words import count
@@ -57,7 +58,10 @@ def rule_words(rule: Watched, width: int) -> Iterator[str]:
 def way_words(way: Way, width: int) -> str:
     """Return one way: what it passed, and unless it raised the finding, where it stopped."""
     lines = [wrap(f"{way.about or 'The cluster as a whole'}: {ending(way)}.", width, 2)]
-    lines += [wrap(passed(step), width, 4, 6) for step in way.steps if step.passed]
+    lines += [
+        wrap(f"{text}{f' ({times} times)' if times > 1 else ''}", width, 4, 6)
+        for text, times in Counter(passed(step) for step in way.steps if step.passed).items()
+    ]
     if not way.raised:
         stops = [step for step in way.steps if not step.passed]
         lines += [line for step in stops[:MOST_STOPS] for line in stop_words(step, width)]

@@ -114,6 +114,8 @@ def test_every_option_has_help(option: click.Option) -> None:
         (("run", "--image-pull-secret", "a/b/c"), "'a/b/c' is not NAMESPACE/NAME of a Secret."),
         (("run", "--require", "speed"), "Invalid value for '--require': 'speed' is no capability; allowed: announced,"),
         (("run", "--timeout", "0"), "Invalid value for '--timeout': 0.0 is not in the range 1<=x<=3600."),
+        (("run", "--timeout", "abc"), "Invalid value for '--timeout': 'abc' is not a valid number of seconds."),
+        (("judge", __file__), f"{__file__}: The file is "),
         (("judge",), "Missing argument 'FILE...'."),
         (("judge", "no-such-report.json"), "no-such-report.json could not be read: No such file or directory."),
         (("judge", "--junit-file", "x", "a", "b"), "-o json, --junit-file and --html take one report at a time."),
@@ -129,6 +131,14 @@ def test_wrong_usage_is_one_sentence_a_hint_and_two(argv: tuple[str, ...], messa
     assert result.stdout == ""
     assert result.stderr.startswith("error: ")
     assert message in result.stderr.splitlines()[0]
+
+
+def test_the_list_of_findings_says_what_each_is_and_a_slip_what_was_meant() -> None:
+    """Codes and slugs are names for those who know them; the list is for those who do not."""
+    listed = l2probe("explain").stdout.splitlines()
+
+    assert "B07  silent-leader                      The lease is held and fresh, and nobody answers." in listed
+    assert "Did you mean silent-leader?" in l2probe("explain", "silent-leadr").stderr
 
 
 @pytest.mark.parametrize("argv", [(), ("lab",)], ids=["l2probe", "l2probe lab"])

@@ -8,17 +8,13 @@ import pytest
 
 from l2probe.diagnose import Plan, diagnose
 from l2probe.diagnose.subjects import Wish
-<<<<<<< HEAD
-from l2probe.diagnose.surroundings import READINGS, sharers
-=======
-from l2probe.diagnose.surroundings import MOST_POLICIES, MOST_SHARERS, READINGS, free, sharers
->>>>>>> 8973e48 (Bound what the network and the API may put into Evidence; read policies that restrict nobody as such)
+from l2probe.diagnose.surroundings import MOST_POLICIES, MOST_SHARERS, READINGS, sharers
 from l2probe.judge import judge
 from l2probe.model import Ip, NetworkPolicy, Outcome, Right, Vantage
 from tests.diagnose.played import World
 from tests.diagnose.test_diagnose import ALL
 from tests.judge.diagnosed import API, WEB
-from tests.judge.evidence import NODES, node_address, vantage
+from tests.judge.evidence import NODES, cluster, node_address, vantage
 
 ONE = Plan(wish=Wish(words=("shop/api",)))
 SEGMENT = replace(vantage(), subnets=("198.51.100.0/24", "2001:db8:1::/64"))

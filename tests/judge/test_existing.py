@@ -487,7 +487,7 @@ def test_who_was_refused_by_the_announcer_had_found_it() -> None:
 
 def test_each_node_that_answers_without_the_lease_is_to_be_restarted() -> None:
     """C04 of several Services is one finding, and its fix names the node of each."""
-    claims = {"api": "node-2", "web": "node-3"}
+    claims = {"api": TWO, "web": THREE}
 
     def elsewhere(trial: Trial) -> Trial:
         return replace(
@@ -585,3 +585,12 @@ def test_a_node_that_took_over_is_no_split_brain() -> None:
 
     assert "C01" not in {code for code, _ in causes(orderly)}
     assert causes(stubborn) == causes(not_followed) == [("C01", Verdict.FAIL)]
+
+
+def test_a_tcp_port_that_was_not_tried_is_not_denied() -> None:
+    """Where the address changed before anything was sent, the report says that, and not that there is no TCP port."""
+    untried = with_trial(diagnosed(), "api", lambda one: replace(one, exchanges=()))
+
+    assert [line for line in unknown(untried, judge(untried)) if "shop/api" in line] == [
+        "Whether traffic to shop/api arrives: nothing was sent to the address that it has now. Look again."
+    ]

@@ -31,6 +31,16 @@ def found(
     )
 
 
+def test_who_is_named_already_is_not_named_again() -> None:
+    """What two Services have in common is said of both; a longer name that begins alike is another Service."""
+    both = replace(found("A08"), says="shop/web and shop/api had one address.")
+    alike = found("A08", name="web-2")
+    at = replace(found("A08"), subject=Subject(namespace="shop", name="db", address="192.0.2.7"))
+
+    assert arrange([both, replace(both, subject=found("A08", name="api").subject)])[0].says == both.says
+    assert arrange([both, alike, at])[0].says.endswith("The same was seen of shop/web-2 and shop/db at 192.0.2.7.")
+
+
 def test_consequences_stand_behind_their_cause_and_are_marked() -> None:
     """What C01 explains follows it, in rank."""
     arranged = arrange([found("D01", Verdict.WARN), found("D11"), found("D03"), found("C01")])

@@ -136,7 +136,13 @@ def test_no_kubeconfig_and_no_pod_is_an_error(tmp_path: Path, monkeypatch: pytes
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
 
-    with pytest.raises(ClusterError, match=rf"No kubeconfig was found \({tmp_path}/\.kube/config\)"):
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    with pytest.raises(ClusterError, match=rf"No kubeconfig was found \({tmp_path}/\.kube/config\)") as raised:
+        connect()
+    assert "sudo" not in raised.value.hint
+
+    monkeypatch.setenv("SUDO_USER", "jo")
+    with pytest.raises(ClusterError, match="sudo hid the one of jo"):
         connect()
 
 

@@ -14,6 +14,7 @@ from l2probe.model import Datapath, Evidence, Outcome, Port, Protocol, Report
 from l2probe.report import load, render
 from l2probe.report.checked import checked
 from l2probe.report.junit import junit
+from l2probe.report.seen import seen
 from tests.judge.diagnosed import API, all_end, diagnosed, off_announcer, unheard, with_trial
 from tests.judge.evidence import FOREIGN
 
@@ -106,3 +107,10 @@ def test_what_a_stranger_accepted_is_not_called_good() -> None:
     assert "node-1 alone answered" in good["shop/api"]
     assert "arrived" not in good["shop/api"]
     assert "arrived" in good["shop/web"]
+
+
+def test_services_of_one_name_are_told_apart() -> None:
+    """The tables of the evidence name a user's Service with its namespace; our own are all in one."""
+    (heard, *_) = seen(diagnosed())
+
+    assert {line[0] for line in heard.lines} == {"shop/api", "shop/web"}
