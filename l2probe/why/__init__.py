@@ -101,7 +101,7 @@ def known(reference: str) -> str:
     code = slugs.get(reference.lower(), reference.upper())
     if code in CODES:
         return code
-    near = difflib.get_close_matches(reference.lower(), [*slugs, *map(str.lower, CODES)], n=3, cutoff=0.6)
+    near = difflib.get_close_matches(reference.lower(), [*slugs, *map(str.lower, CODES)], n=3, cutoff=0.5)
     meant = ", ".join(f"{slugs[word]} {word}" if word in slugs else word.upper() for word in near)
     raise UsageError(
         f"There was no finding {reference!r}.",
