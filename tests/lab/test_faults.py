@@ -53,7 +53,7 @@ PAIRS = [
     ("diagnose", ("foreign-load-balancer-class", "announcer-drops"), ["A04", "D03", "D01"]),
     ("diagnose", ("policy-service-selector", "announcements-off"), ["B04", "B02"]),
     ("diagnose", ("not-allowed", "no-policy"), ["B01", "V05"]),
-    ("diagnose", ("broadcast-unanswered", "multicast-unanswered"), ["B11", "B12"]),
+    ("diagnose", ("broadcast-unanswered", "multicast-unanswered"), ["B11", "B12", "D01"]),
     ("diagnose", ("behind-a-router", "no-ready-backend"), ["D02", "V02"]),
     ("run", ("mtu", "duplicate-announcers"), ["C01", "D06"]),
     ("run", ("mtu", "holder-mismatch"), ["C04", "D06"]),
