@@ -13,6 +13,7 @@ from l2probe.lab.controllers.kinds import CONFIG_MAP, LEASE
 from l2probe.lab.controllers.objects import Key, Obj, key_of, micro_timestamp
 from l2probe.lab.controllers.patient import Break, Patient
 from l2probe.lab.controllers.system import CONFIG, SYSTEM
+from l2probe.lab.driver import NoBackend
 from l2probe.lab.profiles import Mode
 
 GHOST = "node-9"
@@ -32,6 +33,7 @@ class _Change(TypedDict, total=False):
     announcing: bool
     dsr: bool
     mode: Mode
+    no_backend: NoBackend
     masquerade: bool
     broadcast: bool
     multicast: bool
@@ -108,6 +110,7 @@ AGENTS: Mapping[str, Break] = {
     "dsr-not-effective": _behaving(dsr=False),
     "snat": _configured({"bpf-lb-mode": "snat"}, mode=Mode.SNAT),
     "hybrid": _configured({"bpf-lb-mode": "hybrid"}, mode=Mode.HYBRID),
+    "local-policy-drops": _configured({"service-no-backend-response": "drop"}, no_backend=NoBackend.DROP),
     "masquerade-all": _behaving(masquerade=True),
     "no-gratuitous-arp": _behaving(gratuitous=False),
     "announcer-flaps": _restless,

@@ -64,7 +64,7 @@ def _of_service(service: Obj, slices: Sequence[Obj], profile: Profile, behaviour
                 protocol=protocol,
                 targets=tuple(_targets(slices, port, address.version)),
                 forwarding=_forwarding(profile, behaviour, protocol),
-                no_backend=profile.no_backend,
+                no_backend=behaviour.no_backend or profile.no_backend,
                 local_only=spec.get("externalTrafficPolicy") == "Local",
                 source_ranges=tuple(spec.get("loadBalancerSourceRanges") or ()),
                 masquerade=behaviour.masquerade and spec.get("externalTrafficPolicy") != "Local",

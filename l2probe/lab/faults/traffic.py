@@ -6,6 +6,13 @@ from l2probe.lab.faults.fault import BOTH, CILIUM, QUIET, Fault
 
 TRAFFIC = (
     Fault(
+        name="local-policy-drops",
+        raises="D01",
+        about="a node without a backend announces shop/web, of policy Local, and service-no-backend-response is drop",
+        shown_by=("diagnose", "audit"),
+        worlds=CILIUM,
+    ),
+    Fault(
         name="no-ready-backend",
         raises="D02",
         about="the selectors of the shop's Services match no Pod",

@@ -15,7 +15,7 @@ from l2probe.lab.controllers.breakage import BREAKS
 from l2probe.lab.controllers.broken_worlds import WORLDS
 from l2probe.lab.controllers.kinds import CONFIG_MAP, LEASE, NODE, POLICY, POOLS, SERVICE, Kind, pool
 from l2probe.lab.controllers.objects import Key, Obj, key_of, moment_of
-from l2probe.lab.driver import HARMLESS, Forwarding, Severed
+from l2probe.lab.driver import HARMLESS, Forwarding, NoBackend, Severed
 from l2probe.lab.faults import FAULTS
 from l2probe.lab.profiles import DEFAULT
 from l2probe.lab.standing import STANDINGS
@@ -296,6 +296,13 @@ async def snat(lab: Lab) -> None:
     assert (await settings(lab))["bpf-lb-mode"] == "snat"
 
 
+async def local_policy_drops(lab: Lab) -> None:
+    """See that the setting says drop, and so does the datapath."""
+    await both(lab)
+    assert {front.no_backend for node in lab.world.nodes for front in node.frontends} == {NoBackend.DROP}
+    assert (await settings(lab))["service-no-backend-response"] == "drop"
+
+
 async def hybrid(lab: Lab) -> None:
     """See that the setting says hybrid, and the datapath translates UDP alone."""
     await both(lab)
@@ -396,6 +403,7 @@ EFFECTS: dict[str, Callable[[Lab], Awaitable[None]]] = {
     "deaf-interface": meddled(isolating=True),
     "snat": snat,
     "hybrid": hybrid,
+    "local-policy-drops": local_policy_drops,
     "masquerade-all": masquerade_all,
     "no-gratuitous-arp": no_gratuitous_arp,
     "announcer-flaps": announcer_flaps,
