@@ -135,10 +135,10 @@ class Api:
     """What the server answers and what it was asked. `on` queues answers for a path; the last one stays."""
 
     url: str = ""
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list, repr=False)
     ending: threading.Event = field(default_factory=threading.Event)
-    ca_pem: str = ""
-    _answers: dict[str, list[Answer]] = field(default_factory=lambda: defaultdict(list))
+    ca_pem: str = field(default="", repr=False)
+    _answers: dict[str, list[Answer]] = field(default_factory=lambda: defaultdict(list), repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def on(self, what: str, *answers: Answer) -> None:
