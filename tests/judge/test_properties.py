@@ -251,12 +251,12 @@ def verdict_of(evidence: Evidence) -> Verdict:
 @MANY
 @given(EVIDENCE)
 def test_any_evidence_is_judged(evidence: Evidence) -> None:
-    """The judge raises on nothing, uses only known codes, once each and verdict, and names causes that are there."""
+    """The judge raises on nothing, uses known codes, once each with verdict and cause, and names causes that are there."""
     findings = judge(evidence)
 
     codes = [found.code for found in findings]
     assert set(codes) <= set(CODES)
-    assert len({(found.code, found.verdict) for found in findings}) == len(findings)
+    assert len({(found.code, found.verdict, found.consequence_of) for found in findings}) == len(findings)
     assert {found.consequence_of for found in findings} <= {None, *codes}
     assert all(RANK.index(f.consequence_of) < RANK.index(f.code) for f in findings if f.consequence_of)
     verdict_of(evidence)
