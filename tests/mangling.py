@@ -71,7 +71,7 @@ def mangled(document: Any, changes: list[Change]) -> Any:  # noqa: ANN401 - any 
                 holder += holder[: last + 1]
             else:
                 alike = [value for value in ABSURD if type(value) is type(holder[last])] if deed == "alike" else ABSURD
-                holder[last] = alike[choice % len(alike)]
+                holder[last] = copy.deepcopy(alike[choice % len(alike)])
         except (KeyError, IndexError, TypeError):
             continue  # an earlier change took the place away
     return document

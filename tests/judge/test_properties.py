@@ -251,7 +251,7 @@ def verdict_of(evidence: Evidence) -> Verdict:
 @MANY
 @given(EVIDENCE)
 def test_any_evidence_is_judged(evidence: Evidence) -> None:
-    """The judge raises on nothing, uses known codes, once each with verdict and cause, and names causes that are there."""
+    """The judge raises on nothing, says known codes only, once for each verdict and cause, and names found causes."""
     findings = judge(evidence)
 
     codes = [found.code for found in findings]
