@@ -26,6 +26,8 @@ ANNOUNCE_SECONDS = 1.2
 """How long after its first answer a new holder may take to announce itself: all of them do it before, or at once."""
 REJECTIONS_AFTER = 2
 """Rejections after a renewal that show that the holder was alive, had its chance, and still rejects."""
+ACQUAINT_SECONDS = 0.5
+"""How long the announcer may take to answer our kernel's own who-has, and a backend behind it its first connect."""
 REFUSED = frozenset({Outcome.REFUSED_ICMP, Outcome.REFUSED_RST})
 
 
@@ -36,6 +38,22 @@ class Change:
     pod: str
     flows: int
     at: float
+
+
+def acquaint(stage: Stage, requests: Sequence[Request]) -> None:
+    """Let this host's kernel learn who announces, as a client that uses the Service has: only then can it be misled.
+
+    Without an entry of the old announcer nothing shows whether this host follows a takeover (F04). What is answered is
+    no evidence, for policy Local promises nothing before a Pod stands on the announcer.
+    """
+    edges = stage.edges
+    end = edges.now() + ACQUAINT_SECONDS
+
+    def stop(so_far: Sequence[Exchange]) -> bool:
+        return len(so_far) == len(requests) or edges.interrupted.is_set() or edges.now() >= end
+
+    stage.traffic.knock(requests, seconds=ACQUAINT_SECONDS, gap=ACQUAINT_SECONDS, stop=stop)
+    edges.check()
 
 
 def knock_until_decided(

@@ -12,7 +12,7 @@ from functools import partial
 
 from l2probe.model import Exchange, Ip, NodeName, Outcome, Placement, Pod, Service, TrafficPolicy, Trial
 from l2probe.run.announcer import announcers, ask_alone, await_announcer
-from l2probe.run.local import knock_until_decided
+from l2probe.run.local import acquaint, knock_until_decided
 from l2probe.run.stage import Stage, backend_of
 from l2probe.run.talking import Acted, Subject, dead_lanes, exchange, family_of, request, talk
 from l2probe.suites import SMALL_BYTES, Question
@@ -80,14 +80,17 @@ def _placed(stage: Stage, subject: Subject, place: Placement, before: Sequence[T
     if not isinstance(spot.pod, Pod):
         return _obstructed(stage, subject, place, spot.pod or "")
     target, dead = spot.pod, dead_lanes(one for trial in before for one in trial.exchanges or ())
+    blackhole = subject.question.policy is TrafficPolicy.LOCAL and place is Placement.OFF_ANNOUNCER
+    knocks = [request(flow, vip, SMALL_BYTES) for flow, vip in subject.targets()] if blackhole else []
     stage.edges.say(f"{subject.name}: trying with the Pod on {target.node} ({spot.place}).")
+    if knocks:
+        acquaint(stage, knocks)
     started = stage.edges.now()
     if not stage.point(subject.name, (target,)):
         return _obstructed(stage, subject, place, f"The EndpointSlices did not show {target.name} alone within 15 s.")
 
     def act() -> Acted:
-        if subject.question.policy is TrafficPolicy.LOCAL and place is Placement.OFF_ANNOUNCER:
-            knocks = [request(flow, vip, SMALL_BYTES) for flow, vip in subject.targets()]
+        if knocks:
             return knock_until_decided(stage, subject.name, subject.vips, knocks, target.name)
         return _while_asking(stage, subject.vips, partial(talk, stage, subject, (target,), full=True, dead=dead))
 

@@ -97,6 +97,7 @@ class World:
     objects: list[Mapping[str, Any]] = field(default_factory=list)
     selected: dict[str, tuple[str | None, float]] = field(default_factory=dict)
     created: dict[str, float] = field(default_factory=dict)
+    first_met: dict[Ip, float] = field(default_factory=dict)
     frames: list[NeighbourReply] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     interrupted: threading.Event = field(default_factory=threading.Event)
@@ -487,6 +488,7 @@ class FakeTraffic:
 
     def _one(self, request: Request) -> Exchange:
         world = self.world
+        world.first_met.setdefault(request.vip, world.now())
         service = world.service_of(request.vip)
         chosen, since = world.selected.get(service, (None, 0.0))
         base = Exchange(

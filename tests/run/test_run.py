@@ -162,6 +162,18 @@ def test_local_moved_is_seen_on_the_wire_and_in_traffic() -> None:
     assert off.observed_seconds < 5
 
 
+@pytest.mark.parametrize("local", ["moved", "rejected", "dropped", "unannounced"])
+def test_this_host_knows_the_announcer_before_the_pod_is_taken_from_it(local: str) -> None:
+    """Only a client with an entry of the old announcer can show whether it follows a takeover; it costs no time."""
+    world = World(local=local)
+
+    off = trials(run(only(LOCAL), world.edges()), "one-local")[Placement.OFF_ANNOUNCER]
+
+    assert set(world.first_met) == set(off.service.vips)
+    assert max(world.first_met.values()) < world.selected["one-local"][1] <= min(world.first_met.values()) + 1.0
+    assert min(exchange.at for exchange in off.exchanges or ()) >= off.started, "what came before is no evidence"
+
+
 def test_local_unannounced_leaves_the_wire_silent() -> None:
     """Asked again after the change, nobody has the address any more."""
     off = trials(run(only(LOCAL), World(local="unannounced").edges()), "one-local")[Placement.OFF_ANNOUNCER]
