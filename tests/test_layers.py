@@ -35,7 +35,7 @@ ALLOWED = {
 # Each foreign library is imported here and nowhere else.
 DOORS = {
     "click": ("cli/",),
-    "kubernetes": ("observe/kube.py",),
+    "kubernetes": ("observe/oidc.py",),
     "scapy": ("observe/wire.py",),
     "tabulate": ("report/layout.py",),
     "jinja2": ("report/html.py",),

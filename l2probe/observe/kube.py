@@ -1,45 +1,29 @@
-"""The Kubernetes API -> model, and creation and deletion of what is ours. The only module that imports `kubernetes`.
-
-The official client configures authentication, TLS and proxies; requests go through its pool and are decoded by msgspec.
-"""
+"""The Kubernetes API -> model, and creation and deletion of what is ours."""
 
 from __future__ import annotations
 
-import base64
 import os
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-
-from kubernetes.client import Configuration
-from kubernetes.client.rest import RESTClientObject
-from kubernetes.config import ConfigException, load_incluster_config, load_kube_config_from_dict
 
 from l2probe.errors import ClusterError
 from l2probe.model import Cluster, Right
 from l2probe.observe import kubeconfig as kubeconfigs
 from l2probe.observe import objects, survey
 from l2probe.observe.access import Access
-from l2probe.observe.kubeconfig import Login
 from l2probe.observe.lists import fetch
 from l2probe.observe.live import LEAVE_SECONDS, Known, Live
-from l2probe.observe.plugin import Credential, credential
 from l2probe.observe.refusals import CONFLICT, NOT_FOUND, StatusError, one_line
+from l2probe.observe.session import open_session
 from l2probe.observe.survey import Announcer
-from l2probe.observe.transport import Headers, Session, Transport
+from l2probe.observe.transport import Session, Transport
 from l2probe.observe.watch import Kind, Watch
 
 NOTHING_SAID = Access()
 WORKERS = 8
-CONNECTIONS = 32
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 MERGE_PATCH = "application/merge-patch+json"
-DATA_KEYS = {
-    "certificate-authority-data": "certificate-authority",
-    "client-certificate-data": "client-certificate",
-    "client-key-data": "client-key",
-}
-"""Embedded PEM files and the key that names the same as a file."""
 
 
 def became_root() -> str:
@@ -54,80 +38,19 @@ def connect(access: Access = NOTHING_SAID) -> Api:
     No request is made yet, but the exec plugin of the kubeconfig's user runs. Raises ClusterError, or UsageError when
     flags do not go together.
     """
-    login = kubeconfigs.resolve(access, os.environ)
-    if login is None and not kubeconfigs.in_cluster(os.environ):
+    login = kubeconfigs.resolve(access, os.environ) or kubeconfigs.in_cluster(access, os.environ)
+    if login is None:
         where = ":".join(str(path) for path in kubeconfigs.candidates(access.kubeconfig, os.environ))
         raise ClusterError(
             f"No kubeconfig was found ({where}).", f"Set KUBECONFIG or pass --kubeconfig.{became_root()}"
         )
-    somebody_else = login.impersonation if login else kubeconfigs.impersonation(access, {})
-    opened = [_open(login, somebody_else)]
+    opened = [open_session(login)]
 
     def renew() -> Session:
-        return opened.pop()[1] if opened else _open(login, somebody_else)[1]
+        return opened.pop() if opened else open_session(login)
 
-    transport = Transport(renew, server=opened[0][0], timeout=access.request_timeout)
-    return Api(transport, context=login.context if login else None, namespace=login.namespace if login else "default")
-
-
-def _open(login: Login | None, somebody_else: Headers) -> tuple[str, Session]:
-    """Return the server's URL and a session that asks to be taken for `somebody_else`."""
-    configuration = Configuration()
-    expires = None
-    try:
-        if login is None:
-            load_incluster_config(client_configuration=configuration)
-        else:
-            plugin = credential(login)
-            expires = plugin.expires if plugin else None
-            document = _document(login, plugin)
-            load_kube_config_from_dict(document, client_configuration=configuration, persist_config=False)
-        configuration.connection_pool_maxsize = CONNECTIONS
-        pool = RESTClientObject(configuration).pool_manager
-    except (ConfigException, OSError, ValueError) as error:
-        source = login.source if login else str(kubeconfigs.SERVICE_ACCOUNT)
-        raise ClusterError(
-            f"The credentials in {source} were not usable: {one_line(str(error))}.", "Log in again."
-        ) from error
-    return configuration.host, Session(pool=pool, headers=(*_headers(configuration), *somebody_else), expires=expires)
-
-
-def _headers(configuration: Configuration) -> Headers:
-    settings = configuration.auth_settings().values()
-    return tuple((each["key"], each["value"]) for each in settings if each["in"] == "header" and each["value"])
-
-
-def _document(login: Login, plugin: Credential | None) -> dict[str, object]:
-    """Return a kubeconfig of this one context, with the plugin's credential in place of the plugin."""
-    user = {key: value for key, value in login.user.items() if key != "exec"} if plugin else dict(login.user)
-    if plugin and plugin.token:
-        user["token"] = plugin.token
-    if plugin and plugin.certificate and plugin.key:
-        pem = {"client-certificate-data": plugin.certificate, "client-key-data": plugin.key}
-        user |= {key: base64.b64encode(value.encode()).decode() for key, value in pem.items()}
-    name = "login"
-    return {
-        "current-context": name,
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-        "clusters": [{"name": name, "cluster": _without_temporary_files(login.cluster)}],
-        "users": [{"name": name, "user": _without_temporary_files(user)}],
-    }
-
-
-def _without_temporary_files(entry: Mapping[str, object]) -> dict[str, object]:
-    """Return the entry with embedded PEM in memory files: the client would leave keys in /tmp when we are killed."""
-    plain = {key: value for key, value in entry.items() if key not in DATA_KEYS}
-    for key, file_key in DATA_KEYS.items():
-        value = entry.get(key)
-        if isinstance(value, str) and value:
-            plain[file_key] = _memory_file(base64.b64decode(value))
-    return plain
-
-
-def _memory_file(content: bytes) -> str:
-    descriptor = os.memfd_create("l2probe", os.MFD_CLOEXEC)  # stays open as long as we may log in again
-    os.write(descriptor, content)
-    return f"/proc/self/fd/{descriptor}"
+    transport = Transport(renew, server=login.server, timeout=access.request_timeout)
+    return Api(transport, context=login.context or None, namespace=login.namespace)
 
 
 def plural(kind: str) -> str:

@@ -81,9 +81,25 @@ def candidates(kubeconfig: str | None, environ: Mapping[str, str]) -> tuple[Path
     return (Path(environ.get("HOME") or "~").expanduser() / ".kube" / "config",)
 
 
-def in_cluster(environ: Mapping[str, str]) -> bool:
-    """Tell whether this process runs in a Pod that may talk to its API server."""
-    return bool(environ.get("KUBERNETES_SERVICE_HOST")) and (SERVICE_ACCOUNT / "token").exists()
+def in_cluster(access: Access, environ: Mapping[str, str]) -> Login | None:
+    """Return the login of the Pod that this process runs in; None where it is in none, or in one without an account.
+
+    https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/#directly-accessing-the-rest-api
+    """
+    host, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT")
+    if not host or not port or not (SERVICE_ACCOUNT / "token").exists():
+        return None
+    authority, namespace = SERVICE_ACCOUNT / "ca.crt", SERVICE_ACCOUNT / "namespace"
+    return Login(
+        context="",
+        namespace=namespace.read_text().strip() if namespace.exists() else "default",
+        server=f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}",
+        cluster={"certificate-authority": str(authority)} if authority.exists() else {},
+        user={"tokenFile": str(SERVICE_ACCOUNT / "token")},
+        source=str(SERVICE_ACCOUNT),
+        directory=str(SERVICE_ACCOUNT),
+        impersonation=impersonation(access, {}),
+    )
 
 
 def read(path: Path) -> Document:
@@ -142,13 +158,22 @@ def choose(documents: Iterable[Document], access: Access) -> Login:
     return Login(
         context=name,
         namespace=_text(found.get("namespace")) or "default",
-        server=server.rstrip("/"),
+        server=_url(server, cluster, user),
         cluster=cluster,
         user=user,
         source=str(source),
         directory=str(owner.absolute().parent),
         impersonation=impersonation(access, user),
     )
+
+
+def _url(server: str, cluster: Entry, user: Entry) -> str:
+    """Return the server's URL; without a scheme it is https where anything speaks of TLS, as in client-go."""
+    if "://" in server:
+        return server.rstrip("/")
+    secure = any(key.startswith(("certificate-authority", "insecure-skip")) and cluster[key] for key in cluster)
+    secure = secure or any(key.startswith("client-certificate") and user[key] for key in user)
+    return f"{'https' if secure else 'http'}://{server.rstrip('/')}"
 
 
 def impersonation(access: Access, user: Mapping[str, object]) -> tuple[tuple[str, str], ...]:

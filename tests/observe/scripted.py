@@ -128,6 +128,8 @@ class Asked:
     body: Any
     every: dict[str, list[str]] = field(default_factory=dict)
     """Each header with all values that came for it."""
+    certificate: str | None = None
+    """The common name in the client's certificate, where the server asked for one."""
 
 
 @dataclass(slots=True)
@@ -196,8 +198,10 @@ class Handler(BaseHTTPRequestHandler):
         split = urlsplit(self.path)
         query = dict(parse_qsl(split.query))
         length = int(self.headers.get("Content-Length") or 0)
-        body = json.loads(self.rfile.read(length)) if length else None
         headers = {name.lower(): value for name, value in self.headers.items()}
+        content = self.rfile.read(length)
+        is_form = headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+        body = dict(parse_qsl(content.decode())) if is_form else json.loads(content) if content else None
         self.api.asked.append(
             Asked(
                 method=self.command,
@@ -207,6 +211,7 @@ class Handler(BaseHTTPRequestHandler):
                 headers=headers,
                 body=body,
                 every={name.lower(): self.headers.get_all(name) or [] for name in self.headers},
+                certificate=common_name(self.connection),
             )
         )
         method = "WATCH" if query.get("watch") == "true" else self.command
@@ -231,13 +236,23 @@ class Server(ThreadingHTTPServer):
             super().handle_error(cast("socket.socket", request), client_address)
 
 
+def common_name(connection: socket.socket) -> str | None:
+    """Return the common name in the certificate that a client showed."""
+    shown = connection.getpeercert() if isinstance(connection, ssl.SSLSocket) else None
+    subject = cast("tuple[tuple[tuple[str, str], ...], ...]", (shown or {}).get("subject", ()))
+    return next((value for part in subject for key, value in part if key == "commonName"), None)
+
+
 @contextmanager
-def serving(*, tls: bool = False) -> Iterator[Api]:
-    """Run the server on a free port of the loopback."""
+def serving(*, tls: bool = False, name: str | None = None, clients: str | None = None) -> Iterator[Api]:
+    """Run the server on a free port of the loopback.
+
+    Its certificate is for 127.0.0.1 and 0.0.0.0, or for a `name` alone; `clients`: the authority of theirs, as PEM.
+    """
     server = Server(("127.0.0.1", 0), Handler)
     server.api = api = Api()
     if tls:
-        api.ca_pem = _wrap(server)
+        api.ca_pem = _wrap(server, name, clients)
     api.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
@@ -250,10 +265,13 @@ def serving(*, tls: bool = False) -> Iterator[Api]:
         thread.join()
 
 
-def _wrap(server: Server) -> str:
+def _wrap(server: Server, name: str | None, clients: str | None) -> str:
     """Give the server a self-signed certificate; returns it as PEM."""
-    certificate, key = self_signed()
+    certificate, key = self_signed(name=name)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if clients:
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.load_verify_locations(cadata=clients)
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
         file.write(certificate + key)
         file.flush()
@@ -262,20 +280,21 @@ def _wrap(server: Server) -> str:
     return certificate
 
 
-def self_signed() -> tuple[str, str]:
-    """Return a certificate for 127.0.0.1 and its key."""
+def self_signed(common: str = "test", *, name: str | None = None) -> tuple[str, str]:
+    """Return a certificate for 127.0.0.1 and 0.0.0.0, or for a DNS name alone, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common)])
+    addresses = [x509.IPAddress(ipaddress.ip_address(each)) for each in ("127.0.0.1", "0.0.0.0")]
     now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(subject)
+        .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(1)
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)] if name else addresses), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
