@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from l2probe.audit.edges import Edges
-from l2probe.audit.looking import look
 from l2probe.diagnose.evidence import evidence, flows
 from l2probe.diagnose.following import MANY, STEP_SECONDS
 from l2probe.diagnose.ground import Ground, deny_claims, follow_claims, remember, tread
@@ -62,6 +61,8 @@ def _beside(ground: Ground, edges: Edges) -> Place:
 
 def _on_wire(ground: Ground, edges: Edges) -> Evidence:
     """Look at all on the wire, and read meanwhile what may change: what did so accuses nobody."""
+    from l2probe.audit.looking import look  # noqa: PLC0415 - sockets and loops, which the API alone does not need
+
     ground.place = stand(edges.vantage, ground.vips, ground.cluster.nodes or ())
     started = edges.now()
     if ground.place.vantage.cluster_node is not None:

@@ -7,6 +7,7 @@ document on stdout) with exit code 2, so that no pipeline reads our own failure 
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import os
 import signal
@@ -23,6 +24,8 @@ from l2probe.errors import L2ProbeError
 
 COULD_NOT_TELL = 2
 """Exit code of everything that is neither proven good (0) nor proven broken (1)."""
+YOUNG_OBJECTS = 50_000
+"""New objects between two looks for cycles; 700, the default, means five hundred looks while a command is imported."""
 GITHUB = "GITHUB_ACTIONS"
 """The variable that is "true" in a job of GitHub Actions, whose runner reads workflow commands from stderr too."""
 PLUGIN_PREFIX = "kubectl-"
@@ -69,10 +72,13 @@ class Commands(click.Group):
         """Run and exit with the code of the design: 0 proven good, 1 proven broken, 2 could not tell."""
         if sys.stdout is None:  # started with stdout closed
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - for as long as the process lives
+        gc.set_threshold(YOUNG_OBJECTS)
         argv = list(sys.argv[1:] if args is None else args)
         extra["standalone_mode"] = False
         extra["obj"] = argv
-        sys.exit(self._bounded(argv, rest, extra))
+        code = self._bounded(argv, rest, extra)
+        gc.freeze()  # else the interpreter looks for cycles once more before it ends, among all that an audit read
+        sys.exit(code)
 
     def _bounded(self, argv: list[str], rest: tuple[Any, ...], extra: dict[str, Any]) -> int:
         try:

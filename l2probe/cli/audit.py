@@ -109,13 +109,24 @@ def failing(report: Report, *, fail_on: str) -> int:
 def _edges(wanted: AuditWanted, progress: Progress) -> Edges:
     from l2probe.audit.edges import Edges  # noqa: PLC0415 - with the edges' libraries
     from l2probe.cli.wiring import reading, surroundings  # noqa: PLC0415 - likewise
-    from l2probe.diagnose.knocking import knock  # noqa: PLC0415 - likewise
-    from l2probe.observe.sweep import sweep  # noqa: PLC0415 - likewise
 
-    return Edges(**surroundings(wanted, progress), api=reading(wanted), sweep=sweep, open_wire=_open_wire, knock=knock)
+    beside = surroundings(wanted, progress)
+    return Edges(**beside, api=reading(wanted), sweep=_sweep, open_wire=_open_wire, knock=_knock)
 
 
 def _open_wire(interface: str) -> Any:  # noqa: ANN401 - observe.wire.Wire, whose scapy only --on-wire needs
     from l2probe.observe.wire import open_wire  # noqa: PLC0415 - see above
 
     return open_wire(interface)
+
+
+def _sweep(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - observe.sweep.sweep, which only --on-wire needs
+    from l2probe.observe.sweep import sweep  # noqa: PLC0415 - see above
+
+    return sweep(*args, **named)
+
+
+def _knock(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - diagnose.knocking.knock, which only --on-wire needs
+    from l2probe.diagnose.knocking import knock  # noqa: PLC0415 - see above
+
+    return knock(*args, **named)

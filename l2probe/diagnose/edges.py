@@ -9,9 +9,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from l2probe.diagnose.knocking import Knock
 from l2probe.model import (
     Claim,
     Cluster,
@@ -27,6 +26,9 @@ from l2probe.model import (
     Service,
     Vantage,
 )
+
+if TYPE_CHECKING:
+    from l2probe.diagnose.knocking import Knock  # sockets and loops, which an audit of the API alone does not need
 
 Name = tuple[str, str]
 """Namespace and name of a Service."""

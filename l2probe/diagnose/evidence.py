@@ -50,7 +50,7 @@ def evidence(ground: Ground, observed: Observed, *, flows: tuple[Flow, ...], com
 
 def _trial(service: Service, ground: Ground, observed: Observed, index: Index) -> Trial:
     """Return all that was seen of one Service."""
-    seen, obstacles, guards = _seen(service, ground, index), ground.place.obstacles, observed.guards
+    seen, guards = _seen(service, ground, index), observed.guards
     spot = placed(service, seen)
     return Trial(
         name=service.name,
@@ -63,10 +63,15 @@ def _trial(service: Service, ground: Ground, observed: Observed, index: Index) -
         exchanges=seen.exchanges,
         started=observed.started,
         observed_seconds=round(observed.ended - observed.started, 3),
-        obstacle=" ".join(obstacles[vip] for vip in service.vips if vip in obstacles) or None,
+        obstacle=_obstacle(service, ground.place.obstacles),
         own=False,
         ingress=_changes(ground.ingress.get(key(service), ())),
     )
+
+
+def _obstacle(service: Service, obstacles: Mapping[Ip, str]) -> str | None:
+    """Return why addresses of this Service could not be looked at; None where nothing stood in the way."""
+    return " ".join(obstacles[vip] for vip in service.vips if vip in obstacles) or None if obstacles else None
 
 
 def _seen(service: Service, ground: Ground, index: Index) -> Seen:

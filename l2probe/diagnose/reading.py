@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from l2probe.announcers import cilium, kubevip, metallb
@@ -32,6 +32,7 @@ SINGLY = 16
 """Services whose addresses are read again one by one; of more the whole list is read."""
 PARALLEL = 8
 WARNING = "Warning"
+Leases = Mapping[Name, objects.LeaseObject]
 Found = Mapping[Name, tuple[Claim, ...]]
 Announced = tuple[Found, tuple[Claim, ...]]
 """The claims about the Services that were asked about, and those about none of them."""
@@ -171,16 +172,16 @@ def _path(name: Name) -> str:
     return f"/api/v1/namespaces/{name[0]}/services/{name[1]}"
 
 
-def _leases(transport: Transport, namespace: str | None) -> dict[Name, Lease]:
+def _leases(transport: Transport, namespace: str | None) -> Leases:
     """Return the leases of a namespace, or of all."""
     inside = f"/namespaces/{namespace}" if namespace else ""
     found, _ = fetch(transport, f"/apis/coordination.k8s.io/v1{inside}/leases", objects.LeaseObject)
-    return {(item.metadata.namespace, item.metadata.name): decode.lease(item) for item in found}
+    return {(item.metadata.namespace, item.metadata.name): item for item in found}
 
 
 def _pick(
-    leases: Mapping[Name, Lease],
-    wanted: Mapping[Name, Collection[Name]],
+    leases: Leases,
+    wanted: Mapping[Name, Sequence[Name]],
     ours: Callable[[Name], bool],
     read: Callable[[Lease, float], Claim],
 ) -> Announced:
@@ -189,20 +190,18 @@ def _pick(
     After an upgrade the lease of the older name may still lie there.
     """
     now = time.time()
+    held = {service: [name for name in names if name in leases] for service, names in wanted.items()}
+    known = {name for names in held.values() for name in names}
     found = {
-        service: tuple(read(lease, now) for lease in sorted(_held(leases, names), key=_renewed, reverse=True)[:1])
-        for service, names in wanted.items()
+        service: (read(decode.lease(_newest([leases[name] for name in names])), now),) if names else ()
+        for service, names in held.items()
     }
-    known = {name for names in wanted.values() for name in names}
-    return found, tuple(read(lease, now) for name, lease in leases.items() if name not in known and ours(name))
+    strays = (lease for name, lease in leases.items() if name not in known and ours(name))
+    return found, tuple(read(decode.lease(lease), now) for lease in strays)
 
 
-def _held(leases: Mapping[Name, Lease], names: Collection[Name]) -> list[Lease]:
-    return [leases[name] for name in names if name in leases]
-
-
-def _renewed(lease: Lease) -> float:
-    return lease.renewed or 0.0
+def _newest(leases: Sequence[objects.LeaseObject]) -> objects.LeaseObject:
+    return leases[0] if len(leases) == 1 else max(leases, key=lambda one: decode.seconds(one.spec.renew_time) or 0.0)
 
 
 def _cilium(transport: Transport, announcer: Announcer, services: Collection[Name]) -> Announced:

@@ -45,7 +45,7 @@ def once(look: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]
         held = last[0] if last else None
         if held is None or held[0] is not asked:
             last[:] = [held := (asked, {})]
-        key = (args, tuple(named.items()))
+        key = (args, tuple(named.items())) if args or named else ()
         if key not in held[1]:
             held[1][key] = look(asked, *args, **named)
         return held[1][key]
@@ -55,17 +55,18 @@ def once(look: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One Service as it was seen last, all its trials in their order, and whose MAC is whose."""
+    """One Service as it was seen last, all its trials in their order, and whose MAC is whose.
+
+    `name` is namespace/name; `vips` and `claims` are what the functions of these names return.
+    """
 
     evidence: Evidence
+    name: str
     service: Service
     trials: tuple[Trial, ...]
     macs: Mapping[Mac, NodeName]
-
-    @property
-    def name(self) -> str:
-        """namespace/name."""
-        return f"{self.service.namespace}/{self.service.name}"
+    vips: tuple[Ip, ...]
+    claims: tuple[Claim, ...] | None
 
     @property
     def local(self) -> bool:
@@ -76,14 +77,38 @@ class Case:
 @once
 def cases(evidence: Evidence) -> tuple[Case, ...]:
     """Return one Case for each Service that was tried, in the order of the trials."""
-    grouped: dict[tuple[str, str], list[Trial]] = {}
+    grouped: dict[str, list[Trial]] = {}
     for trial in evidence.trials:
-        grouped.setdefault((trial.service.namespace, trial.service.name), []).append(trial)
+        grouped.setdefault(f"{trial.service.namespace}/{trial.service.name}", []).append(trial)
     macs = mac_owners(evidence)
     return tuple(
-        Case(evidence=evidence, service=trials[-1].service, trials=tuple(trials), macs=macs)
-        for trials in grouped.values()
+        Case(
+            evidence=evidence,
+            name=name,
+            service=trials[-1].service,
+            trials=tuple(trials),
+            macs=macs,
+            vips=_vips(trials),
+            claims=_claims(trials),
+        )
+        for name, trials in grouped.items()
     )
+
+
+def _vips(trials: Sequence[Trial]) -> tuple[Ip, ...]:
+    if len(trials) == 1 and len(trials[0].service.vips) < 2:  # noqa: PLR2004 - as of most Services of an audit
+        return trials[0].service.vips
+    return tuple(dict.fromkeys(vip for trial in trials for vip in trial.service.vips))
+
+
+def _claims(trials: Sequence[Trial]) -> tuple[Claim, ...] | None:
+    if len(trials) == 1 and len(trials[0].claims or ()) < 2:  # noqa: PLR2004 - as of most Services of an audit
+        return trials[0].claims
+    looked = [trial.claims for trial in trials if trial.claims is not None]
+    if not looked:
+        return None
+    unique = dict.fromkeys(claim for history in looked for claim in history)
+    return tuple(sorted(unique, key=lambda claim: claim.read_at))
 
 
 @once
@@ -105,9 +130,7 @@ def family(address: Ip) -> int:
 
 def vips(case: Case) -> tuple[Ip, ...]:
     """Every address that the Service had in any trial, in order of appearance."""
-    if len(case.trials) == 1 and len(case.service.vips) < 2:  # noqa: PLR2004 - as of most Services of an audit
-        return case.service.vips
-    return tuple(dict.fromkeys(vip for trial in case.trials for vip in trial.service.vips))
+    return case.vips
 
 
 def node_of(case: Case, mac: Mac | None) -> NodeName | None:
@@ -126,13 +149,7 @@ def replies(case: Case, vip: Ip) -> tuple[NeighbourReply, ...] | None:
 
 def claims(case: Case) -> tuple[Claim, ...] | None:
     """Return the history of claims, oldest first, without repeats; None when nobody looked."""
-    if len(case.trials) == 1 and len(case.trials[0].claims or ()) < 2:  # noqa: PLR2004 - as of most Services of an audit
-        return case.trials[0].claims
-    looked = [trial.claims for trial in case.trials if trial.claims is not None]
-    if not looked:
-        return None
-    unique = dict.fromkeys(claim for history in looked for claim in history)
-    return tuple(sorted(unique, key=lambda claim: claim.read_at))
+    return case.claims
 
 
 def claims_until(case: Case) -> float:

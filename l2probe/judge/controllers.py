@@ -27,6 +27,8 @@ def two_controllers(evidence: Evidence) -> Iterator[Finding]:
     for one in evidence.cluster.controllers or ():
         served.setdefault(one.service, []).append(one)
     for case in cases(evidence):
+        if homes.keys().isdisjoint(vips(case)) and not case_history(case) and case.name not in served:
+            continue
         others = [*served.get("", ()), *served.get(case.name, ())]
         own, flips = borrowed(evidence, case, homes), returned(case)
         rival = len({one.name for one in others}) > 1

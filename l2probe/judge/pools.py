@@ -54,9 +54,8 @@ REMEDY = (
 
 def misgiven(cluster: Cluster, case: Case, held: Mapping[Ip, str]) -> tuple[Ip, ...]:
     """Return the Service's addresses that belong to somebody else."""
-    if wants_node_addresses(cluster, case.service):
-        return ()
-    return tuple(vip for vip in vips(case) if vip in held)
+    found = tuple(vip for vip in vips(case) if vip in held)
+    return () if found and wants_node_addresses(cluster, case.service) else found
 
 
 def given(cluster: Cluster, case: Case, found: Mapping[Ip, str], seen: Mapping[str, list[str]]) -> Finding:

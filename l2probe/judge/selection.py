@@ -71,21 +71,22 @@ def unmet_terms(policy: AnnouncementPolicy, service: Service, cluster: Cluster) 
 
     An empty node list counts as not looked.
     """
-    labels = service_labels(service)
-    wrong = [term_words(term) for term in policy.service_selector or () if not matches(term, labels)]
-    reasons = [f"service selector term {term} did not match" for term in wrong]
+    reasons = [f"service selector term {term_words(term)} did not match" for term in _mismatches(policy, service)]
     if not policy.load_balancer_ips:
         reasons.append(FLAG_OFF)
-    terms = ", ".join(map(term_words, policy.node_selector or ()))
     if cluster.nodes and not eligible_nodes(policy, cluster):
-        reasons.append(f"node selector ({terms}) matched no Ready node")
+        reasons.append(f"node selector ({_nodes_wanted(policy)}) matched no Ready node")
     elif missed := missed_backends(policy, service, cluster):
         reasons.append(
-            f"node selector ({terms}) did not match {', '.join(missed)}, and with policy Local only nodes with a ready "
-            "backend may announce"
+            f"node selector ({_nodes_wanted(policy)}) did not match {', '.join(missed)}, and with policy Local only "
+            "nodes with a ready backend may announce"
         )
     reasons += [f"status said {error.type} ({error.message or error.reason})" for error in policy.errors]
     return (*reasons, *unmet_pools(policy, service, cluster))
+
+
+def _nodes_wanted(policy: AnnouncementPolicy) -> str:
+    return ", ".join(map(term_words, policy.node_selector or ()))
 
 
 def missed_backends(policy: AnnouncementPolicy, service: Service, cluster: Cluster) -> tuple[NodeName, ...]:
@@ -94,9 +95,9 @@ def missed_backends(policy: AnnouncementPolicy, service: Service, cluster: Clust
     With policy Local its speakers announce only from nodes with a ready backend
     (https://metallb.io/usage/#traffic-policies); () as well when a backend's node is not known.
     """
-    backends = [backend for backend in service.backends or () if backend.ready]
     if cluster.implementation != METALLB or service.policy is not TrafficPolicy.LOCAL or not cluster.nodes:
         return ()
+    backends = [backend for backend in service.backends or () if backend.ready]
     may = {node.name for node in eligible_nodes(policy, cluster)}
     nodes = dict.fromkeys(backend.node for backend in backends)
     return () if None in nodes or may & set(nodes) else tuple(node for node in nodes if node is not None)
@@ -104,10 +105,15 @@ def missed_backends(policy: AnnouncementPolicy, service: Service, cluster: Clust
 
 def selects(policy: AnnouncementPolicy, service: Service, cluster: Cluster) -> bool:
     """Whether the policy announces addresses of this Service, on whatever node."""
+    return policy.load_balancer_ips and not _mismatches(policy, service) and not unmet_pools(policy, service, cluster)
+
+
+def _mismatches(policy: AnnouncementPolicy, service: Service) -> list[Requirement]:
+    """Return the terms of the service selector that the Service does not match."""
+    if not policy.service_selector:
+        return []
     labels = service_labels(service)
-    terms = policy.service_selector or ()
-    met = policy.load_balancer_ips and all(matches(term, labels) for term in terms)
-    return met and not unmet_pools(policy, service, cluster)
+    return [term for term in policy.service_selector if not matches(term, labels)]
 
 
 def unmet_pools(policy: AnnouncementPolicy, service: Service, cluster: Cluster) -> tuple[str, ...]:

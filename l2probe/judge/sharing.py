@@ -62,11 +62,11 @@ def shared(evidence: Evidence) -> Mapping[Ip, Shared]:
     every = {name_of(service): service for service in evidence.cluster.services or ()}
     every |= {name_of(one.service): one.service for one in evidence.sharers}
     every |= {case.name: case.service for case in cases(evidence)}
-    by_address: dict[Ip, dict[str, Service]] = {}
+    owners: dict[Ip, list[str]] = {}
     for name, service in every.items():
         for vip in service.vips:
-            by_address.setdefault(vip, {})[name] = service
-    return {vip: _shared(vip, services) for vip, services in by_address.items() if len(services) > 1}
+            owners.setdefault(vip, []).append(name)
+    return {vip: _shared(vip, {name: every[name] for name in who}) for vip, who in owners.items() if len(who) > 1}
 
 
 def _shared(address: Ip, services: Mapping[str, Service]) -> Shared:
@@ -84,6 +84,8 @@ def address_moved(evidence: Evidence) -> Iterator[Finding]:
     at, homes = shared(evidence), {ip for node in evidence.cluster.nodes or () for ip in node.addresses}
     for case in cases(evidence):
         here = [at[vip] for vip in case.service.vips if vip in at]
+        if not here and not case.service.wanted and is_still(case):
+            continue
         if taken := [one for one in here if one.fought_over(case.service)]:
             yield owned_twice(case, taken)
         # Nodes' own addresses, as ServiceLB and Node IPAM give them, follow the Pods, and all Services have the same.
@@ -120,9 +122,14 @@ def owned_twice(case: Case, taken: Sequence[Shared]) -> Finding:
     )
 
 
+def is_still(case: Case) -> bool:
+    """Whether nobody saw the Service's addresses more than once."""
+    return len(case.trials) == 1 and not case.trials[0].ingress
+
+
 def left_behind(case: Case) -> dict[Ip, Ip]:
     """Return each address that was replaced by another of its family while the Service was looked at."""
-    if (len(case.trials) == 1 and not case.trials[0].ingress) or returned(case):
+    if is_still(case) or returned(case):
         return {}
     seen = [ips for ips in (*case_history(case), *(trial.service.vips for trial in case.trials)) if ips]
     now = case.service.vips

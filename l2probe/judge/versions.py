@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from l2probe.model import Cluster, Service
 
@@ -58,7 +59,12 @@ def names(cluster: Cluster) -> Names:
 
 def version(cluster: Cluster) -> tuple[int, ...] | None:
     """Return the implementation's version as numbers, from "v1.19.4" or "1.20.0-pre.4"; None when it is not known."""
-    found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", cluster.implementation_version or "")
+    return _numbers(cluster.implementation_version or "")
+
+
+@lru_cache(16)
+def _numbers(text: str) -> tuple[int, ...] | None:
+    found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", text)
     return tuple(int(part or 0) for part in found.groups()) if found else None
 
 

@@ -29,9 +29,11 @@ from l2probe.observe import custom, objects
 from l2probe.observe.refusals import one_line
 
 LOAD_BALANCER = "LoadBalancer"
+LOCAL = TrafficPolicy.LOCAL.value
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 BLOCKING_EFFECTS = frozenset({"NoSchedule", "NoExecute"})
 PROTOCOLS = {protocol.value: protocol for protocol in Protocol}
+NOTHING_SAID = objects.EndpointConditions()
 Pairs = tuple[tuple[str, str], ...]
 WANTED = (
     "lbipam.cilium.io/ips",
@@ -52,7 +54,7 @@ SHARING_KEYS = (
 
 def pairs(mapping: Mapping[str, str] | None) -> Pairs:
     """Return labels as sorted pairs."""
-    return tuple(sorted((mapping or {}).items()))
+    return tuple(sorted(mapping.items())) if mapping else ()
 
 
 def ip(text: str | None) -> Ip | None:
@@ -75,11 +77,14 @@ def _is_v4(text: str) -> bool:
 
 def ips(texts: Iterable[str | None]) -> tuple[Ip, ...]:
     """Return the addresses among the texts, in order, each once."""
-    return tuple(dict.fromkeys(address for text in texts if (address := ip(text)) is not None))
+    found = {address: None for text in texts if (address := ip(text)) is not None}
+    return tuple(found)
 
 
 def conditions(parts: Iterable[objects.ConditionPart] | None) -> tuple[Condition, ...]:
     """Return status conditions; whoever may write them must not write to our terminal."""
+    if not parts:
+        return ()
     return tuple(
         Condition(
             type=one_line(part.type),
@@ -87,7 +92,7 @@ def conditions(parts: Iterable[objects.ConditionPart] | None) -> tuple[Condition
             reason=one_line(part.reason or ""),
             message=one_line(part.message or ""),
         )
-        for part in parts or ()
+        for part in parts
     )
 
 
@@ -111,25 +116,22 @@ def node(item: objects.NodeObject) -> Node:
 
 def service(item: objects.ServiceObject, backends: tuple[Backend, ...] | None) -> Service:
     """Return a Service with its backends (None: EndpointSlices were not read)."""
-    local = item.spec.external_traffic_policy == TrafficPolicy.LOCAL
-    entries = item.status.load_balancer.ingress or ()
+    meta, spec, entries = item.metadata, item.spec, item.status.load_balancer.ingress or ()
     return Service(
-        namespace=item.metadata.namespace,
-        name=item.metadata.name,
-        vips=ips(entry.ip for entry in entries),
-        policy=TrafficPolicy.LOCAL if local else TrafficPolicy.CLUSTER,
-        load_balancer_class=item.spec.load_balancer_class,
-        ports=tuple(ports(item.spec.ports or ())),
+        namespace=meta.namespace,
+        name=meta.name,
+        vips=ips([entry.ip for entry in entries]),
+        policy=TrafficPolicy.LOCAL if spec.external_traffic_policy == LOCAL else TrafficPolicy.CLUSTER,
+        load_balancer_class=spec.load_balancer_class,
+        ports=ports(spec.ports or ()),
         conditions=conditions(item.status.conditions),
         backends=backends,
-        labels=pairs(item.metadata.labels),
-        hostnames=tuple(
-            one_line(entry.hostname) for entry in item.status.load_balancer.ingress or () if entry.hostname
-        ),
+        labels=pairs(meta.labels),
+        hostnames=tuple([one_line(entry.hostname) for entry in entries if entry.hostname]),
         wanted=wanted(item),
-        sharing_key=sharing_key(item.metadata.annotations),
-        source_ranges=tuple(text.strip() for text in item.spec.load_balancer_source_ranges or ()),
-        selector=pairs(item.spec.selector),
+        sharing_key=sharing_key(meta.annotations),
+        source_ranges=tuple([text.strip() for text in spec.load_balancer_source_ranges or ()]),
+        selector=pairs(spec.selector),
     )
 
 
@@ -145,15 +147,14 @@ def wanted(item: objects.ServiceObject) -> tuple[Ip, ...]:
 
 def sharing_key(annotations: Mapping[str, str] | None) -> str:
     """Return the key under which a Service may share its address; "" when it has none."""
-    known = annotations or {}
-    return next((one_line(known[key]) for key in SHARING_KEYS if key in known), "")
+    if not annotations:
+        return ""
+    return next((one_line(annotations[key]) for key in SHARING_KEYS if key in annotations), "")
 
 
-def ports(parts: Sequence[objects.ServicePort]) -> Iterable[Port]:
-    """Yield the TCP and UDP ports; SCTP is not probed."""
-    for part in parts:
-        if part.protocol in PROTOCOLS:
-            yield _port(part.protocol, part.port, part.name)
+def ports(parts: Sequence[objects.ServicePort]) -> tuple[Port, ...]:
+    """Return the TCP and UDP ports; SCTP is not probed."""
+    return tuple([_port(part.protocol, part.port, part.name) for part in parts if part.protocol in PROTOCOLS])
 
 
 @lru_cache(1024)
@@ -166,16 +167,17 @@ def backends(slices: Iterable[objects.SliceObject]) -> Mapping[tuple[str, str], 
     """Return the backends of each (namespace, Service); an address in several slices counts once."""
     found: dict[tuple[str, str], dict[Ip, Backend]] = defaultdict(dict)
     for item in slices:
-        owner = (item.metadata.labels or {}).get(SERVICE_NAME_LABEL, "")
+        mine = found[item.metadata.namespace, (item.metadata.labels or {}).get(SERVICE_NAME_LABEL, "")]
         for endpoint in item.endpoints or ():
-            for address in ips(endpoint.addresses or ()):
-                found[item.metadata.namespace, owner].setdefault(address, backend(address, endpoint))
+            for text in endpoint.addresses or ():
+                if (address := ip(text)) is not None and address not in mine:
+                    mine[address] = backend(address, endpoint)
     return {key: tuple(by_address.values()) for key, by_address in found.items()}
 
 
 def backend(address: Ip, endpoint: objects.Endpoint) -> Backend:
     """Return one backend; unknown readiness means ready, unknown serving means as ready (EndpointSlice API)."""
-    state = endpoint.conditions or objects.EndpointConditions()
+    state = endpoint.conditions or NOTHING_SAID
     ready = state.ready is not False
     target = endpoint.target_ref
     return Backend(

@@ -6,8 +6,6 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from tabulate import tabulate
-
 NARROWEST = 60
 """Columns below which nothing is wrapped any further."""
 GAP = 2
@@ -31,6 +29,8 @@ def grid(head: Sequence[str], lines: Sequence[Sequence[str]], widths: Sequence[i
         ]
         for line in lines
     ]
+    from tabulate import tabulate  # noqa: PLC0415 - most reports have no such table
+
     drawn = tabulate(cells, headers=head, tablefmt="plain", disable_numparse=True)
     return "\n".join(line.rstrip() for line in drawn.splitlines())
 
