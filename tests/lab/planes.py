@@ -10,6 +10,7 @@ import pytest
 
 from l2probe.errors import UsageError
 from l2probe.lab.assets import CONTROL_PLANES, VARIABLE, find
+from l2probe.lab.standing import STANDINGS
 from l2probe.rights import COMMANDS
 from tests.lab.conftest import Command, Ran
 
@@ -48,8 +49,10 @@ class Staying:
         if words[0] == "diagnose" and all(word.startswith("-") for word in words[1:]):
             words.append("--all")
         name, *rest = words
+        # A fault that denies a right denies it to the kubeconfig's own user.
+        who = [] if any(STANDINGS[fault].denied for fault in faults if fault in STANDINGS) else ["--as", f"jane-{name}"]
         try:
-            return self._command("lab", "shell", "--", "l2probe", name, "--as", f"jane-{name}", *rest)
+            return self._command("lab", "shell", "--", "l2probe", name, *who, *rest)
         finally:
             self._done("lab", "heal")
 
