@@ -6,16 +6,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from l2probe.cli.progress import Progress
 from l2probe.cli.wanted import Wanted
 from l2probe.diagnose.reading import Reading
-from l2probe.diagnose.solicitor import Solicitor
 from l2probe.model import NeighbourReply, Node, Vantage
-from l2probe.observe.kube import connect
+from l2probe.observe.login import log_in
 from l2probe.observe.mapping import map_nodes
 from l2probe.observe.vantage import vantage
+
+if TYPE_CHECKING:
+    from l2probe.diagnose.solicitor import Solicitor
 
 Replies = Sequence[NeighbourReply]
 
@@ -24,7 +26,7 @@ class Surroundings(TypedDict):
     """What `Edges` of run, diagnose and audit call the same."""
 
     vantage: Callable[..., Vantage]
-    solicit: type[Solicitor]
+    solicit: Callable[[str], Solicitor]
     map_nodes: Callable[[Replies, Replies, Sequence[Node]], tuple[NeighbourReply, ...]]
     now: Callable[[], float]
     pause: Callable[[float], object]
@@ -35,7 +37,7 @@ def surroundings(wanted: Wanted, say: Progress) -> Surroundings:
     """Return where we stand, whom we ask, and the clock."""
     return Surroundings(
         vantage=partial(vantage, interface=wanted.interface),
-        solicit=Solicitor,
+        solicit=_solicitor,
         map_nodes=map_nodes,
         now=time.time,
         pause=threading.Event().wait,
@@ -45,5 +47,11 @@ def surroundings(wanted: Wanted, say: Progress) -> Surroundings:
 
 def reading(wanted: Wanted) -> Reading:
     """Return the cluster's API, read only; raises ClusterError."""
-    api = connect(wanted.access)
-    return Reading(api.transport, context=api.context, namespace=api.namespace)
+    login = log_in(wanted.access)
+    return Reading(login.transport, context=login.context, namespace=login.namespace)
+
+
+def _solicitor(interface: str) -> Solicitor:
+    from l2probe.diagnose.solicitor import Solicitor  # noqa: PLC0415 - only where somebody asks the wire
+
+    return Solicitor(interface)

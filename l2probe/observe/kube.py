@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from l2probe.errors import ClusterError
 from l2probe.model import Cluster, Right
-from l2probe.observe import kubeconfig as kubeconfigs
 from l2probe.observe import objects, survey
 from l2probe.observe.access import Access
 from l2probe.observe.lists import fetch
 from l2probe.observe.live import LEAVE_SECONDS, Known, Live
+from l2probe.observe.login import log_in
 from l2probe.observe.refusals import CONFLICT, NOT_FOUND, StatusError, one_line
-from l2probe.observe.session import open_session
 from l2probe.observe.survey import Announcer
-from l2probe.observe.transport import Session, Transport
+from l2probe.observe.transport import Transport
 from l2probe.observe.watch import Kind, Watch
 
 NOTHING_SAID = Access()
@@ -26,31 +23,10 @@ REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 MERGE_PATCH = "application/merge-patch+json"
 
 
-def became_root() -> str:
-    """Return what else helps where sudo put root's home in the place of the user's; "" elsewhere."""
-    user = os.environ.get("SUDO_USER", "")
-    return f' sudo hid the one of {user}: `sudo -E env HOME="$HOME" l2probe` keeps it.' if user else ""
-
-
 def connect(access: Access = NOTHING_SAID) -> Api:
-    """Return the API of the context that kubectl would use, else of the cluster around this Pod.
-
-    No request is made yet, but the exec plugin of the kubeconfig's user runs. Raises ClusterError, or UsageError when
-    flags do not go together.
-    """
-    login = kubeconfigs.resolve(access, os.environ) or kubeconfigs.in_cluster(access, os.environ)
-    if login is None:
-        where = ":".join(str(path) for path in kubeconfigs.candidates(access.kubeconfig, os.environ))
-        raise ClusterError(
-            f"No kubeconfig was found ({where}).", f"Set KUBECONFIG or pass --kubeconfig.{became_root()}"
-        )
-    opened = [open_session(login)]
-
-    def renew() -> Session:
-        return opened.pop() if opened else open_session(login)
-
-    transport = Transport(renew, server=login.server, timeout=access.request_timeout)
-    return Api(transport, context=login.context or None, namespace=login.namespace)
+    """Return the API of the context that kubectl would use; raises as `log_in`."""
+    login = log_in(access)
+    return Api(login.transport, context=login.context, namespace=login.namespace)
 
 
 def plural(kind: str) -> str:

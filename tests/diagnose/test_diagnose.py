@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from l2probe.diagnose import Ground, Plan, diagnose, rounds
+from l2probe.diagnose import Ground, Plan, diagnose
+from l2probe.diagnose.observing import rounds
 from l2probe.diagnose.place import Place, stand
 from l2probe.diagnose.subjects import Wish
 from l2probe.judge import judge
