@@ -33,7 +33,10 @@ REFUSED = frozenset({Outcome.REFUSED_ICMP, Outcome.REFUSED_RST})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """The Service was pointed at this Pod alone at this Unix time, and so many flows knock at it."""
+    """The Service was pointed at this Pod alone at this Unix time, and so many flows knock at it.
+
+    `at` is before the selector was changed: a quick announcer moves before the EndpointSlices are seen to follow.
+    """
 
     pod: str
     flows: int
@@ -57,17 +60,17 @@ def acquaint(stage: Stage, requests: Sequence[Request]) -> None:
 
 
 def knock_until_decided(
-    stage: Stage, name: str, vips: Sequence[Ip], requests: Sequence[Request], pod: str
+    stage: Stage, name: str, vips: Sequence[Ip], requests: Sequence[Request], *, pod: str, since: float
 ) -> tuple[tuple[Exchange, ...], bool]:
-    """Knock at every flow until its outcome is certain, then ask the wire again.
+    """Knock at every flow until its outcome is certain, then ask the wire again. `since`: see `Change.at`.
 
     Returns the attempts (answers of Pods that the datapath had not yet let go of are left out) and whether the cluster
     demonstrably had its chance to react.
     """
     edges = stage.edges
-    change = Change(pod=pod, flows=len(requests), at=edges.now())
+    change = Change(pod=pod, flows=len(requests), at=since)
     edges.say(f"{name}: knocking, to see what policy Local does while the Pod is off the announcer.")
-    asked = change.at
+    asked = edges.now()
 
     def stop(so_far: Sequence[Exchange]) -> bool:
         nonlocal asked

@@ -91,7 +91,7 @@ def _placed(stage: Stage, subject: Subject, place: Placement, before: Sequence[T
 
     def act() -> Acted:
         if knocks:
-            return knock_until_decided(stage, subject.name, subject.vips, knocks, target.name)
+            return knock_until_decided(stage, subject.name, subject.vips, knocks, pod=target.name, since=started)
         return _while_asking(stage, subject.vips, partial(talk, stage, subject, (target,), full=True, dead=dead))
 
     return _observe(stage, subject, spot, act, started=started)

@@ -174,6 +174,16 @@ def test_this_host_knows_the_announcer_before_the_pod_is_taken_from_it(local: st
     assert min(exchange.at for exchange in off.exchanges or ()) >= off.started, "what came before is no evidence"
 
 
+def test_a_lease_that_moves_before_the_endpoint_slices_are_seen_has_moved_all_the_same() -> None:
+    """Refusals by the old announcer are not believed until clients had their time to learn the new one."""
+    world = World(local="moved", slow_endpoints=3.0, refuses=frozenset({4}))
+
+    off = trials(run(only(LOCAL), world.edges()), "one-local")[Placement.OFF_ANNOUNCER]
+
+    assert {one.outcome for one in off.exchanges or () if one.flow is Flow.TCP4} == {Outcome.REFUSED_ICMP}
+    assert off.observed_seconds >= 8.0
+
+
 def test_local_unannounced_leaves_the_wire_silent() -> None:
     """Asked again after the change, nobody has the address any more."""
     off = trials(run(only(LOCAL), World(local="unannounced").edges()), "one-local")[Placement.OFF_ANNOUNCER]
