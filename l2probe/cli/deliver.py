@@ -23,7 +23,8 @@ def show(report: Report, output: str, color: str) -> None:
     """Print a report to stdout."""
     columns = terminal.width()
     coloured = color == "always" or (color == "auto" and columns is not None and not os.environ.get("NO_COLOR"))
-    click.echo(render(report, output, color=coloured, width=columns or PIPE_WIDTH).rstrip("\n"), color=coloured)
+    text = render(report, output, color=coloured, width=columns or PIPE_WIDTH, whole=columns is None)
+    click.echo(text.rstrip("\n"), color=coloured)
 
 
 def check_writable(*paths: Path | None) -> None:

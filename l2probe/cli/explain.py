@@ -32,10 +32,21 @@ def title(page: str) -> str:
     return page.lstrip().partition("\n")[0].lstrip("# ").strip()
 
 
-def line(page: str) -> str:
-    """Return "B07  silent-leader  The lease is held and fresh, and nobody answers." of a page."""
+def line(page: str) -> tuple[str, str, str]:
+    """Return code, slug and the sentence below them: "B07", "silent-leader", "The lease is held and fresh, and …"."""
     code, _, slug = title(page).partition(": ")
-    return f"{code}  {slug:{SLUG_WIDTH}}  {page.split(chr(10) * 2, 2)[1].strip()}"
+    return code, slug, " ".join(page.split("\n\n", 2)[1].split())
+
+
+def index(catalogue: dict[str, str]) -> str:
+    """Return the list of all findings, its sentences wrapped where the terminal is narrower than they are."""
+    lines, width = [line(page) for page in catalogue.values()], terminal.width()
+    whole = [f"{code}  {slug:{SLUG_WIDTH}}  {about}" for code, slug, about in lines]
+    if width is None or width >= max(map(len, whole)):
+        return "\n".join(whole)
+    from l2probe.report.layout import columns  # noqa: PLC0415 - brings tabulate
+
+    return columns(lines, width)
 
 
 def find(reference: str, catalogue: dict[str, str]) -> str:
@@ -77,8 +88,7 @@ def command(code: str | None) -> int:
     """
     catalogue = pages()
     if code is None:
-        for page in catalogue.values():
-            click.echo(line(page))
+        click.echo(index(catalogue))
     else:
         click.echo(fitting(find(code, catalogue).rstrip("\n")))
     return 0

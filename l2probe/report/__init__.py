@@ -13,16 +13,17 @@ OUTPUTS = ("table", "wide", "json", "yaml", "markdown")
 _CONTROL = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x09\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
 
 
-def render(report: Report, output: str, *, color: bool = False, width: int = 100) -> str:
+def render(report: Report, output: str, *, color: bool = False, width: int = 100, whole: bool = False) -> str:
     """Return the report as text that ends with a newline.
 
-    `output` is one of OUTPUTS, `width` the columns that tables may take, `color` whether ANSI colours are wanted.
+    `output` is one of OUTPUTS, `width` the columns that tables may take, `color` whether ANSI colours are wanted;
+    `whole`: no table is folded or loses a column to the width, because no terminal shows it.
     Raises UsageError for another output.
     """
     if output in {"table", "wide"}:
         from l2probe.report.table import table  # noqa: PLC0415 - tabulate only where a table is wanted
 
-        return printable(table(report, color=color, width=width, wide=output == "wide"))
+        return printable(table(report, color=color, width=width, wide=output == "wide", whole=whole))
     if output not in OUTPUTS:
         raise UsageError(f"There was no output {output!r}.", f"Choose one of {', '.join(OUTPUTS)}.")
     if output == "markdown":

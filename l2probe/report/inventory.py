@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from l2probe.judge.prediction import on_wire
 from l2probe.judge.table import RANK
 from l2probe.judge.words import count, listing
 from l2probe.model import Evidence, Finding, Trial, Verdict
+from l2probe.report.narrow import Step
 from l2probe.report.seen import Shown
 
 UNPROVEN = "unproven"
@@ -22,6 +24,18 @@ UNPROVEN = "unproven"
 HEAD = ("Verdict", "Service", "Address", "Policy", "Claimed by", "Seen at", "On announcer", "Finding")
 SEEN_AT = 5
 """The column that only the wire can fill."""
+STEPS = (
+    Step(heading="Address", fold=re.compile(", ")),
+    Step(heading="Seen at", fold=re.compile(r", | (?=and )")),
+    Step(heading="Finding", fold=re.compile(r" (?=and \d)")),
+    Step(heading="Service", fold=re.compile("/"), least=20),
+    Step(heading="Policy"),
+    Step(heading="On announcer"),
+    Step(heading="Finding", fold=re.compile(r"^\w+ | (?=and \d)")),
+    Step(heading="Claimed by"),
+    Step(heading="Seen at"),
+)
+"""What a terminal that is too narrow costs, the least first: the findings below say what stands in the columns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

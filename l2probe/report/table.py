@@ -11,8 +11,9 @@ from l2probe.judge.order import PREDICTED
 from l2probe.judge.words import listing, seconds
 from l2probe.model import Evidence, Finding, Report, Verdict
 from l2probe.report.checked import checked, summary
-from l2probe.report.inventory import inventory, totals, unfinished
+from l2probe.report.inventory import HEAD, STEPS, inventory, totals, unfinished
 from l2probe.report.layout import GAP, NARROWEST, grid, wrap
+from l2probe.report.narrow import drawn, fitted
 from l2probe.report.proofs import rows
 from l2probe.report.seen import CLAIMED, seen
 
@@ -21,13 +22,16 @@ MOST_OPEN = 10
 """Open questions of an audit that are printed."""
 
 
-def table(report: Report, *, color: bool, width: int, wide: bool) -> str:
-    """Return the report as text; `width` in columns, `wide` adds the evidence it rests on."""
+def table(report: Report, *, color: bool, width: int, wide: bool, whole: bool = False) -> str:
+    """Return the report as text; `width` in columns, `wide` adds the evidence it rests on.
+
+    `whole`: no terminal shows it, so that the table of all Services is complete, however wide it is.
+    """
     width = max(width, NARROWEST)
     if report.evidence.command == DIAGNOSE:
         return diagnosis(report, color=color, width=width, wide=wide)
     if report.evidence.command == AUDIT:
-        return audit(report, color=color, width=width, wide=wide)
+        return audit(report, color=color, width=width, wide=wide, whole=whole)
     blocks = [headline(report, color=color, width=width), capability_table(report, width)]
     if report.findings:
         blocks.append("\n\n".join(findings(report, color=color, width=width, wide=wide)))
@@ -53,9 +57,10 @@ def diagnosis(report: Report, *, color: bool, width: int, wide: bool) -> str:
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
-def audit(report: Report, *, color: bool, width: int, wide: bool) -> str:
+def audit(report: Report, *, color: bool, width: int, wide: bool, whole: bool) -> str:
     """Return every Service in one table, then the findings, what else is worth knowing, and what stayed open."""
-    blocks = [headline(report, color=color, width=width), services(report.evidence, color=color)]
+    shown = services(report.evidence, color=color, width=None if wide or whole else width)
+    blocks = [headline(report, color=color, width=width), shown]
     if report.findings:
         blocks.append("\n\n".join(findings(report, color=color, width=width, wide=wide)))
     for title, lines in (("WORTH KNOWING", report.notes), ("NOT KNOWN FROM HERE", still_open(report))):
@@ -74,17 +79,17 @@ def still_open(report: Report) -> tuple[str, ...]:
     return (*said, *besides(report.evidence)) if report.evidence.command == DIAGNOSE else said
 
 
-def services(evidence: Evidence, *, color: bool) -> str:
-    """Return the table of all Services, each line with its verdict's colour."""
-    shown = inventory(evidence)
-    head = tuple(map(str.upper, shown.head))
-    # Not by tabulate, which takes a second for ten thousand lines.
-    form = "  ".join(f"{{:<{max(map(len, column))}}}" for column in zip(head, *shown.lines, strict=True)).format
+def services(evidence: Evidence, *, color: bool, width: int | None) -> str:
+    """Return the table of all Services, each line with its verdict's colour; `width` None: complete, however wide."""
+    table = fitted(inventory(evidence), width, STEPS)
     words = {verdict.upper(): verdict for verdict in Verdict}
-    lines = [form(*head).rstrip()]
-    for cells in shown.lines:
-        line, verdict = form(*cells).rstrip(), words.get(cells[0])
-        lines.append(paint(cells[0], verdict, color=color) + line[len(cells[0]) :] if verdict else line)
+    lines = []
+    for line, cells in drawn(table):
+        word = cells.get(HEAD[0], "")
+        lines.append(paint(word, words[word], color=color) + line[len(word) :] if word in words else line)
+    if table.left_out and width is not None:
+        left = listing(heading.lower() for heading in table.left_out)
+        lines.append(wrap(f"(Left out for want of room: {left}; -o wide shows all.)", width, ""))
     return "\n".join(lines)
 
 

@@ -21,7 +21,9 @@ import pytest
 
 from l2probe.cli.progress import CLEAR_LINE, Progress
 from l2probe.cli.signals import ONE_SECONDS
+from l2probe.judge import conclude
 from l2probe.report import render
+from tests.judge.audited import on_the_wire
 from tests.report.reports import REPORTS
 
 
@@ -104,7 +106,7 @@ def on_a_terminal(columns: int, *args: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "args", [("lab", "profiles"), ("lab", "faults"), ("explain", "B07"), ("explain", "silent-leader")]
+    "args", [("lab", "profiles"), ("lab", "faults"), ("explain",), ("explain", "B07"), ("explain", "silent-leader")]
 )
 def test_what_is_listed_follows_a_narrow_terminal(args: tuple[str, ...]) -> None:
     """Text is wrapped at the terminal's width, and only there: a pipe gets whole lines. Code is never broken."""
@@ -129,6 +131,22 @@ def test_a_diff_follows_a_narrow_terminal(tmp_path: Path) -> None:
 
     assert len(shown) > 5
     assert max(map(len, shown)) <= 64
+
+
+def test_an_audit_follows_a_narrow_terminal_and_a_pipe_gets_all_of_it(tmp_path: Path) -> None:
+    """At 80 columns every line fits; -o wide and a pipe show each column, whole."""
+    path = tmp_path / "audit.json"
+    path.write_text(render(conclude(on_the_wire(), started="", duration_seconds=1.0, command="l2probe audit"), "json"))
+    piped = subprocess.run(
+        [sys.executable, "-m", "l2probe", "judge", str(path)], capture_output=True, text=True, check=False
+    ).stdout
+
+    narrow, wide = (on_a_terminal(80, "judge", *more, str(path)) for more in ((), ("-o", "wide")))
+
+    assert max(len(line) for line in narrow if "\x1b" not in line) <= 80
+    head = next(line for line in piped.splitlines() if line.startswith("VERDICT"))
+    assert len(head) > 80
+    assert head in wide
 
 
 WAITER = textwrap.dedent(
