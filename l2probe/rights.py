@@ -5,8 +5,8 @@ The tables are those that the commands themselves ask the API server about, so t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from l2probe.announcers import cilium, kubevip, metallb
 from l2probe.model import Right
@@ -54,6 +54,10 @@ COMMANDS: Mapping[str, tuple[Triple, ...]] = {
 }
 """What each command may do anywhere: the namespace of a run has no name before the run."""
 _READS_NAMESPACES = frozenset({"run", "diagnose", "audit"})
+NARROWED = frozenset({"services", "endpointslices", "events", "leases"})
+"""What `audit --namespace` reads of one namespace where it may not read all; nodes, pools and policies have none."""
+LEASES = Right(verb="list", resource="leases", group="coordination.k8s.io", namespace=cilium.NAMESPACE)
+"""Cilium's leases, and those that kube-vip does not keep beside the Service, lie here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,16 +75,29 @@ class Holder:
         return {"kind": "ServiceAccount", "namespace": namespace, "name": name}
 
 
-def manifests(command: str, holder: Holder) -> tuple[dict[str, object], ...]:
-    """Return the objects that let the holder run the command, and nothing more. KeyError: no such command."""
-    name = f"{NAME}-{command}"
-    everywhere = (Right(verb=verb, resource=resource, group=group) for verb, resource, group in COMMANDS[command])
-    made = [*_account(holder), _role("ClusterRole", name, "", everywhere), _binding("ClusterRole", name, "", holder)]
-    if command in _READS_NAMESPACES:
-        for namespace in dict.fromkeys(right.namespace for right in WITHIN):
-            here = (right for right in WITHIN if right.namespace == namespace)
-            made += [_role("Role", name, namespace, here), _binding("Role", name, namespace, holder)]
+def manifests(command: str, holder: Holder, namespace: str = "") -> tuple[dict[str, object], ...]:
+    """Return the objects that let the holder run the command, and nothing more. KeyError: no such command.
+
+    `namespace`: as `audit --namespace` needs it, without a right to Services elsewhere.
+    """
+    name = "-".join(filter(None, (NAME, command, namespace)))
+    made = [*_account(holder)]
+    for place, granted in _granted(command, namespace).items():
+        kind = "Role" if place else "ClusterRole"
+        made += [_role(kind, name, place, granted), _binding(kind, name, place, holder)]
     return tuple(made)
+
+
+def _granted(command: str, namespace: str) -> Mapping[str, Sequence[Right]]:
+    """Return what is granted in each namespace; "" is everywhere."""
+    anywhere = [Right(verb=verb, resource=resource, group=group) for verb, resource, group in COMMANDS[command]]
+    granted: dict[str, list[Right]] = {"": []}
+    for right in anywhere:
+        granted.setdefault(namespace if right.resource in NARROWED else "", []).append(right)
+    within = WITHIN if command in _READS_NAMESPACES else ()
+    for right in (*within, *((LEASES,) if namespace else ())):
+        granted.setdefault(right.namespace, []).append(replace(right, namespace=""))
+    return granted
 
 
 def _account(holder: Holder) -> list[dict[str, object]]:

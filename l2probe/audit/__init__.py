@@ -39,8 +39,11 @@ def audit(plan: Plan, edges: Edges) -> Evidence:
     """Observe every LoadBalancer Service that the plan means; raises UsageError, ClusterError or WireError."""
     edges.say("Reading the cluster.")
     started = edges.now()
-    cluster = edges.api.survey()
+    cluster = edges.api.survey(plan.namespace or "")
     ground = tread(cluster, _with_warnings(chosen(plan, cluster), edges))
+    if cluster.within:
+        # A part of the Services is not "all of them": no rule may take the rest for absent.
+        ground.cluster = replace(cluster, services=None)
     _read_claims(ground, edges)
     if plan.on_wire:
         return _on_wire(ground, edges)
@@ -92,10 +95,7 @@ def _glance(ground: Ground, edges: Edges) -> None:
 def chosen(plan: Plan, cluster: Cluster) -> tuple[Service, ...]:
     """Return the Services in the namespace that the selector matches; raises UsageError when there is none."""
     if cluster.services is None:
-        raise NotAllowedError(
-            "The API server does not let this user list services in all namespaces.",
-            "Ask for this right (`l2probe rbac --for audit`), or look at one Service: l2probe diagnose NAMESPACE/NAME.",
-        )
+        raise _not_allowed(plan)
     found = tuple(
         service
         for service in cluster.services
@@ -104,24 +104,36 @@ def chosen(plan: Plan, cluster: Cluster) -> tuple[Service, ...]:
     if not found:
         where = f" in namespace {plan.namespace}" if plan.namespace else ""
         which = " that the selector matches" if plan.selector else ""
-        total = len(cluster.services)
+        total, those = len(cluster.services), "It" if not cluster.within else f"Namespace {cluster.within}"
         raise UsageError(
             f"The cluster has no Service of type LoadBalancer{where}{which}.",
-            f"It has {total} of them in all." if total else "",
+            f"{those} has {total} of them in all." if total else "",
         )
     return found
+
+
+def _not_allowed(plan: Plan) -> NotAllowedError:
+    """Return that not even the Services that the plan means may be listed."""
+    here = plan.namespace
+    which, flags = (f"in namespace {here}", f" --namespace {here}") if here else ("in all namespaces", "")
+    return NotAllowedError(
+        f"The API server does not let this user list services {which}.",
+        f"Ask for this right (`l2probe rbac --for audit{flags}`), or look at "
+        f"{'' if here else 'one namespace (-n), or at '}one Service: l2probe diagnose NAMESPACE/NAME.",
+    )
 
 
 def _read_claims(ground: Ground, edges: Edges) -> None:
     """Add who announces each Service by the control plane's word, and whose claims are about none."""
     if ground.claims is None:
         return
+    every = ground.cluster.services
     try:
-        found, strays = edges.api.announced([key(service) for service in ground.cluster.services or ()])
+        found, strays = edges.api.announced([key(one) for one in every or (*ground.services, *ground.sharers)])
     except NotAllowedError:
         deny_claims(ground)
         return
-    ground.cluster = replace(ground.cluster, stray_claims=strays)
+    ground.cluster = replace(ground.cluster, stray_claims=None if every is None else strays)
     remember(ground, found, edges.now())
 
 

@@ -14,8 +14,11 @@ from l2probe.model import Claim, Cluster, Condition, Exchange, Ip, NeighbourRepl
 class Api(Protocol):
     """The Kubernetes API, read only; every method raises ClusterError or NotAllowedError."""
 
-    def survey(self) -> Cluster:
-        """Return what the cluster says it is, with all its LoadBalancer Services."""
+    def survey(self, within: str = "") -> Cluster:
+        """Return what the cluster says it is, with all its LoadBalancer Services.
+
+        Where all may not be listed: with those of the namespace `within`, which it names then.
+        """
         ...
 
     def announced(self, services: Collection[Name]) -> tuple[Mapping[Name, tuple[Claim, ...]], tuple[Claim, ...]]:

@@ -91,7 +91,10 @@ def _asked(ground: Ground, interface: str) -> Asked:
         near=ground.near,
         nodes=tuple(dict.fromkeys(address for node in nodes for address in node.addresses)),
         # Elsewhere a router may answer, which says nothing about who has an address.
-        spare=free(ground.cluster, of_others(place.vantage), most=MOST_FREE, subnets=place.vantage.subnets),
+        # Where only a part of the Services may be listed, nobody here knows what is free.
+        spare=()
+        if ground.cluster.within
+        else free(ground.cluster, of_others(place.vantage), most=MOST_FREE, subnets=place.vantage.subnets),
         far=place.far if on_segment else (),
     )
 

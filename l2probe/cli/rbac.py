@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from l2probe.cli import candidates
 from l2probe.rights import COMMANDS, Holder, manifests
 
 
@@ -34,12 +35,23 @@ def account(ctx: click.Context, param: click.Parameter, given: str) -> tuple[str
     metavar="NAMESPACE/NAME",
     help="Give them to this ServiceAccount, which is made too.",
 )
-def command(purpose: str, user: str, service_account: tuple[str, str]) -> int:
+@click.option(
+    "-n",
+    "--namespace",
+    default="",
+    metavar="NAME",
+    shell_complete=candidates.namespaces,
+    help="What `audit --namespace NAME` needs: no right to the Services of other namespaces.",
+)
+def command(purpose: str, user: str, service_account: tuple[str, str], namespace: str) -> int:
     """Print the ClusterRole, Roles and bindings that a command needs, and no right more.
 
     For example: l2probe rbac --for diagnose --user jane | kubectl apply -f -
     """
+    if namespace and purpose != "audit":
+        raise click.UsageError(f"--namespace goes with --for audit: `l2probe {purpose}` needs its rights everywhere.")
     from l2probe.report.document import to_yaml  # noqa: PLC0415 - only here
 
-    click.echo(to_yaml(manifests(purpose, Holder(user=user, service_account=service_account))), nl=False)
+    holder = Holder(user=user, service_account=service_account)
+    click.echo(to_yaml(manifests(purpose, holder, namespace)), nl=False)
     return 0

@@ -46,10 +46,15 @@ class Reading:
         self._transport = transport
         self._context = context
         self._announcer = Announcer(name=None)
+        self._within = ""
 
-    def survey(self) -> Cluster:
-        """Return what the cluster says it is; a kind that we may not read is None and in `missing_rights`."""
-        cluster, self._announcer = survey.survey(self._transport, self._context)
+    def survey(self, within: str = "") -> Cluster:
+        """Return what the cluster says it is; a kind that we may not read is None and in `missing_rights`.
+
+        `within`: the namespace to which all later lists keep too where Services elsewhere may not be listed.
+        """
+        cluster, self._announcer = survey.survey(self._transport, self._context, within)
+        self._within = cluster.within
         return cluster
 
     def claims(self, services: Collection[Name]) -> Found:
@@ -90,7 +95,7 @@ class Reading:
         return {name: found[name] for name in services if name in found}
 
     def _all(self) -> Iterable[objects.ServiceObject]:
-        return fetch(self._transport, "/api/v1/services", objects.ServiceObject)[0]
+        return fetch(self._transport, f"/api/v1{_inside(self._within)}/services", objects.ServiceObject)[0]
 
     def _some(self, services: Collection[Name]) -> Iterable[objects.ServiceObject]:
         """Get each; who may only list (an audit needs no more) lists."""
@@ -149,7 +154,8 @@ class Reading:
 
     def warnings(self) -> Mapping[Name, Condition]:
         """Return the newest warning event about each Service that has one; nothing when denied."""
-        return self._warnings("/api/v1/events", {"fieldSelector": f"involvedObject.kind=Service,type={WARNING}"})
+        path = f"/api/v1{_inside(self._within)}/events"
+        return self._warnings(path, {"fieldSelector": f"involvedObject.kind=Service,type={WARNING}"})
 
     def _warnings(self, path: str, query: Mapping[str, str], namespace: str = "") -> dict[Name, Condition]:
         try:
@@ -172,10 +178,15 @@ def _path(name: Name) -> str:
     return f"/api/v1/namespaces/{name[0]}/services/{name[1]}"
 
 
-def _leases(transport: Transport, namespace: str | None) -> Leases:
-    """Return the leases of a namespace, or of all."""
-    inside = f"/namespaces/{namespace}" if namespace else ""
-    found, _ = fetch(transport, f"/apis/coordination.k8s.io/v1{inside}/leases", objects.LeaseObject)
+def _inside(namespace: str) -> str:
+    """Return the part of a path that keeps a list to one namespace; "" for all of them."""
+    return f"/namespaces/{namespace}" if namespace else ""
+
+
+def _leases(transport: Transport, namespace: str) -> Leases:
+    """Return the leases of a namespace, or of all ("")."""
+    path = f"/apis/coordination.k8s.io/v1{_inside(namespace)}/leases"
+    found, _ = fetch(transport, path, objects.LeaseObject)
     return {(item.metadata.namespace, item.metadata.name): item for item in found}
 
 
@@ -211,7 +222,7 @@ def _cilium(transport: Transport, announcer: Announcer, services: Collection[Nam
 
 
 def _kube_vip(transport: Transport, announcer: Announcer, services: Collection[Name]) -> Announced:
-    leases = _leases(transport, None)
+    leases = _leases_around(transport, announcer, {namespace for namespace, _ in services})
     wanted = {
         (namespace, name): [
             (where, lease) for lease in kubevip.lease_names(name) for where in (namespace, announcer.namespace)
@@ -219,6 +230,16 @@ def _kube_vip(transport: Transport, announcer: Announcer, services: Collection[N
         for namespace, name in services
     }
     return _pick(leases, wanted, lambda name: name[1].startswith(kubevip.LEASE_PREFIX), kubevip.claim)
+
+
+def _leases_around(transport: Transport, announcer: Announcer, namespaces: Collection[str]) -> dict[Name, Lease]:
+    """Return all leases; who may not list them all gets those of a single namespace and of the announcer's own."""
+    try:
+        return _leases(transport, "")
+    except NotAllowedError:
+        if len(namespaces) != 1:
+            raise
+    return _leases(transport, announcer.namespace) | _leases(transport, next(iter(namespaces)))
 
 
 def _metallb(transport: Transport, _: Announcer, services: Collection[Name]) -> Announced:

@@ -34,6 +34,17 @@ def strays(evidence: Evidence) -> Iterator[str]:
         )
 
 
+def one_namespace(evidence: Evidence) -> Iterator[str]:
+    """Rights in one namespace alone: what other Services would have shown."""
+    if here := evidence.cluster.within:
+        yield (
+            f"Only namespace {here} was looked at: this user may not list the Services of others. So it is not known "
+            "whether another one's Service has the same address (A08, C07) or owns a requested one (A03), whether a "
+            "pool's free addresses answer already (A05), whether the agents' request rate suffices for all (B08), nor "
+            f"which {names(evidence.cluster).claim}s belong to no Service."
+        )
+
+
 def one_for_all(evidence: Evidence) -> Iterator[str]:
     """One node that holds every announcement: its end is everybody's."""
     holders = Counter(history[-1].holder for case in cases(evidence) if lives(case) and (history := claims(case)))
@@ -78,5 +89,5 @@ def weaker_proof(evidence: Evidence) -> Iterator[str]:
         yield f"{name} speaks no UDP, so nothing was asked over UDP and nothing is known of it."
 
 
-ASKED = {AUDIT: (strays, one_for_all, hostnames, by_bgp), "run": (weaker_proof,)}
+ASKED = {AUDIT: (one_namespace, strays, one_for_all, hostnames, by_bgp), "run": (weaker_proof,)}
 """What each command is told of."""

@@ -195,7 +195,8 @@ class Controller:
 class Cluster:
     """What the cluster says it is. Everything here is a claim. None: not looked (or not allowed to).
 
-    `stray_claims`: claims about Services that do not exist.
+    `stray_claims`: claims about Services that do not exist. `within`: the only namespace whose Services may be listed;
+    "" when all may, or none.
     """
 
     context: str | None = None
@@ -212,3 +213,4 @@ class Cluster:
     missing_rights: tuple[Right, ...] = ()
     stray_claims: tuple[Claim, ...] | None = None
     controllers: tuple[Controller, ...] | None = None
+    within: str = ""

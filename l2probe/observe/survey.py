@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from l2probe.announcers import cilium, kubevip, metallb, servicelb
 from l2probe.announcers.image import version_of
@@ -56,6 +56,14 @@ class Raw:
     missing: tuple[Right, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed(Generic[T]):
+    """What a list in all namespaces, or else in one, gave; None: it may not be read there either."""
+
+    items: list[T] | None
+    everywhere: bool
+
+
 class Reader:
     """Reads kinds side by side; a denied one gives None and its right is noted."""
 
@@ -91,6 +99,23 @@ class Reader:
         """Begin to list a kind that every cluster has."""
         return self.start(right, lambda: fetch(self.transport, path, shape)[0])
 
+    def within(self, right: Right, path: str, shape: type[T], namespace: str) -> Future[Listed[T]]:
+        """Begin to list a kind of API `path` in all namespaces; where that is denied, in this one ("": nowhere)."""
+        return self._pool.submit(self._within, right, path, shape, namespace)
+
+    def _within(self, right: Right, path: str, shape: type[T], namespace: str) -> Listed[T]:
+        try:
+            return Listed(items=fetch(self.transport, f"{path}/{right.resource}", shape)[0], everywhere=True)
+        except NotAllowedError:
+            if not namespace:
+                self.missing.append(right)
+                return Listed(items=None, everywhere=False)
+        inside = f"{path}/namespaces/{namespace}/{right.resource}"
+        items = self._allowed(
+            replace(right, namespace=namespace), lambda: fetch(self.transport, inside, shape)[0], group=""
+        )
+        return Listed(items=items, everywhere=False)
+
     def served(self, right: Right, paths: Sequence[str], shape: type[T]) -> Future[list[T] | None]:
         """Begin to list a kind that may not exist, from the first of the paths (versions) that is served."""
         return self.start(right, lambda: self._first(paths, shape), right.group)
@@ -100,14 +125,17 @@ class Reader:
         return next((items for items in found if items is not None), None)
 
 
-def survey(transport: Transport, context: str | None) -> tuple[Cluster, Announcer]:
-    """Return the cluster's claims about itself, and its announcer; raises ClusterError when the API fails."""
+def survey(transport: Transport, context: str | None, within: str = "") -> tuple[Cluster, Announcer]:
+    """Return the cluster's claims about itself, and its announcer; raises ClusterError when the API fails.
+
+    Services that may not be listed in all namespaces are those of the namespace `within`, where one is given.
+    """
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="survey") as pool:
         reader = Reader(transport, pool)
         version = pool.submit(server_version, transport)
         nodes = reader.listed(NODES, "/api/v1/nodes", objects.NodeObject)
-        services = reader.listed(SERVICES, "/api/v1/services", objects.ServiceObject)
-        slices = reader.listed(SLICES, "/apis/discovery.k8s.io/v1/endpointslices", objects.SliceObject)
+        services = reader.within(SERVICES, "/api/v1", objects.ServiceObject, within)
+        slices = reader.within(SLICES, "/apis/discovery.k8s.io/v1", objects.SliceObject, within)
         raw = _read_announcers(reader)
         announcer = identify(raw, reader)
         found_services, found_nodes = services.result(), nodes.result()
@@ -122,7 +150,10 @@ def survey(transport: Transport, context: str | None) -> tuple[Cluster, Announce
             pools=pools(raw, announcer),
             policies=policies(raw, announcer),
             nodes=None if found_nodes is None else tuple(decode.node(item) for item in found_nodes),
-            services=None if found_services is None else decode.load_balancers(found_services, slices.result()),
+            services=None
+            if found_services.items is None
+            else decode.load_balancers(found_services.items, slices.result().items),
+            within=within if within and not found_services.everywhere else "",
             missing_rights=tuple(dict.fromkeys(reader.missing)),
             controllers=controllers(raw),
         ), announcer

@@ -11,6 +11,7 @@ from l2probe.audit.looking import CONTESTED_ROUNDS, MOST_ATTEMPTS
 from l2probe.audit.selector import parse
 from l2probe.errors import NotAllowedError, UsageError
 from l2probe.judge import judge
+from l2probe.judge.notes import notes
 from l2probe.model import Condition, Flow, Ip, Mac, Outcome, Port, Protocol, Vantage
 from tests.audit.played import Town
 from tests.judge.diagnosed import API, WEB, lease
@@ -170,6 +171,49 @@ def test_services_that_may_not_be_listed_end_it() -> None:
     """Without them there is nothing to audit: the right is named, and what still works."""
     with pytest.raises(NotAllowedError, match="list services"):
         Town(services=None).audited(Plan())
+
+
+def test_rights_in_one_namespace_are_enough_for_it() -> None:
+    """Its Services are audited on the wire; whatever only all Services would show is neither asked nor claimed."""
+    bank = replace(API, namespace="bank", name="till", vips=(Ip("198.51.100.55"),))
+    holders = {"api": NODES[0], "web": NODES[1], "till": NODES[2]}
+    here = replace(vantage(), subnets=("198.51.100.0/24",))
+    stray = lease("gone", NODES[0], 1000.0)
+    town = Town(services=(API, WEB, bank), holders=holders, tenant="shop", place=here, strays=(stray,))
+
+    evidence = town.audited(replace(WIRE, namespace="shop"))
+
+    assert [trial.service.name for trial in evidence.trials] == ["api", "web"]
+    assert {trial.announcer for trial in evidence.trials} == {NODES[0], NODES[1]}
+    assert judge(evidence) == ()
+    assert (evidence.cluster.services, evidence.cluster.within, evidence.cluster.stray_claims) == (None, "shop", None)
+    assert bank.vips[0] not in {address for sweep in town.sweeps for address in sweep}
+    (note,) = notes(evidence)
+    assert note.startswith("Only namespace shop was looked at")
+    assert all(code in note for code in ("A08", "C07", "A05"))
+
+
+def test_who_shares_an_address_within_the_namespace_is_still_seen() -> None:
+    """What the namespace alone shows is shown, whatever the selector left out."""
+    labelled, other = replace(API, labels=(("app", "api"),)), replace(API, name="dns")
+    holders = {"api": NODES[0], "dns": NODES[2], "web": NODES[1]}
+    town = Town(services=(labelled, other, WEB), holders=holders, tenant="shop")
+
+    evidence = town.audited(Plan(namespace="shop", selector=parse("app=api")))
+
+    assert [sharer.service.name for sharer in evidence.sharers] == ["dns"]
+    assert "C07" in {found.code for found in judge(evidence)}
+
+
+def test_a_namespace_that_may_not_be_listed_either_ends_it() -> None:
+    """The error names that namespace, and the command that prints what is needed there."""
+    with pytest.raises(NotAllowedError, match="list services in namespace bank") as refused:
+        Town(tenant="shop").audited(Plan(namespace="bank"))
+
+    assert "l2probe rbac --for audit --namespace bank" in refused.value.hint
+    with pytest.raises(NotAllowedError, match="all namespaces") as refused:
+        Town(tenant="shop").audited(Plan())
+    assert "(-n)" in refused.value.hint
 
 
 def test_claims_that_may_not_be_read_cost_what_they_would_have_shown() -> None:

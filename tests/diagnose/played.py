@@ -37,7 +37,10 @@ HOLDERS = {"api": NODES[0], "web": NODES[1]}
 
 @dataclass
 class World:
-    """The played cluster; the flags break it in one way each. `served`: from when on knocks are answered."""
+    """The played cluster; the flags break it in one way each. `served`: from when on knocks are answered.
+
+    `tenant`: the only namespace in which the user may list Services.
+    """
 
     services: tuple[Service, ...] | None = (API, WEB)
     others: Mapping[Name, Mapping[str, object]] = field(default_factory=dict)
@@ -49,6 +52,7 @@ class World:
     outcome: Outcome = Outcome.ANSWERED
     served: float = float("inf")
     claims_denied: bool = False
+    tenant: str = ""
     warning: Condition | None = None
     addresses: list[Mapping[Name, tuple[Ip, ...]]] = field(default_factory=list)
     policies: tuple[NetworkPolicy, ...] | None = ()
@@ -149,9 +153,14 @@ class FakeApi:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def survey(self) -> Cluster:
-        """Describe the cluster."""
-        return replace(cluster("v1.20.2"), services=self.world.services)
+    def survey(self, within: str = "") -> Cluster:
+        """Describe the cluster; who may not list all Services sees those of the namespace `within`, if any."""
+        seen, every = cluster("v1.20.2"), self.world.services
+        if not self.world.tenant:
+            return replace(seen, services=every)
+        if within != self.world.tenant:
+            return replace(seen, services=None)
+        return replace(seen, services=tuple(one for one in every or () if one.namespace == within), within=within)
 
     def claims(self, services: Collection[Name]) -> Mapping[Name, tuple[Claim, ...]]:
         """Return the leases, renewed every two seconds where somebody lives."""

@@ -164,6 +164,40 @@ def test_addresses_are_read_again_one_by_one_or_as_a_list(api: Api, reading: Rea
     assert many == {API: ("198.51.100.41",)}
 
 
+def test_what_was_limited_to_a_namespace_stays_so(api: Api, reading: Reading) -> None:
+    """Addresses and warnings are read there, where Services elsewhere may not be listed."""
+    clusters.cilium(api, **clusters.L2)
+    for what in ("GET /api/v1/services", SERVICE):
+        api.on(what, DENIED)
+    api.on("GET /api/v1/namespaces/shop/services", reply(listed(shop_service("api", "198.51.100.41"))))
+    event = {"metadata": {"namespace": "shop"}, "involvedObject": {"kind": "Service", "name": "api"}, "type": "Warning"}
+    api.on(EVENTS, reply(listed({**event, "reason": "AllocationFailed"})))
+    reading.survey("shop")
+
+    assert reading.addresses([API]) == {API: ("198.51.100.41",)}
+    assert [warning.reason for warning in reading.warnings().values()] == ["AllocationFailed"]
+    assert api.requests("GET /api/v1/events") == []
+
+
+def test_kube_vips_leases_are_read_where_they_may_be(api: Api, reading: Reading) -> None:
+    """In the namespace of the Service and in kube-vip's own; both are needed, for a lease may lie in either."""
+    clusters.everywhere(api)
+    agent = clusters.daemon_set("kube-vip-ds", "ghcr.io/kube-vip/kube-vip:v1.0.3", {})
+    api.on(clusters.DAEMON_SETS, reply(listed(agent)))
+    api.on(ALL_LEASES, DENIED)
+    here = "GET /apis/coordination.k8s.io/v1/namespaces/shop/leases"
+    api.on(here, reply(listed(lease("kubevip-api", "node-2", namespace="shop"))))
+    api.on(LEASES, reply(listed()))
+    reading.survey()
+
+    assert [claim.holder for claim in reading.claims([API])[API]] == ["node-2"]
+    with pytest.raises(NotAllowedError):
+        reading.claims([API, ("bank", "till")])
+    api.on(LEASES, DENIED)
+    with pytest.raises(NotAllowedError):
+        reading.claims([API])
+
+
 def test_who_may_only_list_reads_the_list(api: Api, reading: Reading) -> None:
     """An audit's rights have no get: a few Services are read from the list too."""
     api.on(SERVICE, status(403, "forbidden"))

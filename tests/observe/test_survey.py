@@ -22,6 +22,7 @@ from l2probe.model import (
     Trial,
     Vantage,
 )
+from l2probe.observe.survey import survey
 from tests.observe.conftest import Connect
 from tests.observe.scripted import Api, hang, recorded, reply, status
 
@@ -314,6 +315,41 @@ def test_what_we_may_not_read_is_none_and_named(api: Api, kube: Connect) -> None
         Right(verb="list", resource="ciliuml2announcementpolicies", group="cilium.io"),
     }
     assert cluster.announcing is True
+
+
+def test_who_may_list_one_namespace_only_gets_that_one(api: Api, kube: Connect) -> None:
+    """Services and slices fall back to it, each by itself, and say so; with a right to all the rest is not left out."""
+    cilium(api, **L2)
+    api.on("GET /api/v1/namespaces/l2fix/services", reply(recorded("cilium/services.json")))
+    slices = "GET /apis/discovery.k8s.io/v1/namespaces/l2fix/endpointslices"
+    api.on(slices, reply(recorded("metallb/endpointslices.json")))
+    reach = kube().transport
+    wide = survey(reach, None, "l2fix")[0]
+    for what in ("GET /api/v1/services", SLICES):
+        api.on(what, DENIED)
+
+    narrow, blind = survey(reach, None, "l2fix")[0], survey(reach, None)[0]
+
+    assert (wide.within, narrow.within, narrow.missing_rights) == ("", "l2fix", ())
+    assert narrow.services == wide.services
+    assert (blind.services, blind.within) == (None, "")
+    assert {right.resource for right in blind.missing_rights} == {"services", "endpointslices"}
+
+
+def test_a_namespace_that_denies_too_is_named(api: Api, kube: Connect) -> None:
+    """The missing right is that in the namespace: no more is needed."""
+    cilium(api, **L2)
+    path = "/apis/discovery.k8s.io/v1/namespaces/l2fix/endpointslices"
+    for what in (SLICES, f"GET {path}", "GET /api/v1/services", "GET /api/v1/namespaces/l2fix/services"):
+        api.on(what, DENIED)
+
+    found = survey(kube().transport, None, "l2fix")[0]
+
+    assert found.services is None
+    assert set(found.missing_rights) == {
+        Right(verb="list", resource="services", namespace="l2fix"),
+        Right(verb="list", resource="endpointslices", group="discovery.k8s.io", namespace="l2fix"),
+    }
 
 
 def test_what_does_not_exist_is_not_denied(api: Api, kube: Connect) -> None:

@@ -12,7 +12,7 @@ from l2probe.cli import cli
 from l2probe.diagnose import reading
 from l2probe.model import Right
 from l2probe.observe import survey
-from l2probe.rights import COMMANDS, WITHIN, Holder, manifests
+from l2probe.rights import COMMANDS, NARROWED, WITHIN, Holder, manifests
 from l2probe.run.preflight import NEEDED, WANTED
 
 READ = {right for module in (survey, reading) for right in vars(module).values() if isinstance(right, Right)}
@@ -75,6 +75,49 @@ def test_every_role_is_bound_once_to_the_holder(command: str) -> None:
     assert roles == bound
     assert {subject["name"] for each in made for subject in each.get("subjects", ())} == {"jane"}
     assert "ServiceAccount" not in {each["kind"] for each in made}
+
+
+def test_an_audit_of_one_namespace_needs_nothing_in_others() -> None:
+    """Services, slices, events and leases there, leases in kube-system; everywhere only what has no tenant."""
+    made: list[Any] = list(manifests("audit", Holder(), "shop"))
+    places = {
+        each["metadata"].get("namespace", ""): {what for rule in each["rules"] for what in rule["resources"]}
+        for each in made
+        if "rules" in each
+    }
+
+    assert {place: found & NARROWED for place, found in places.items()} == {
+        "": set(),
+        "shop": NARROWED,
+        "kube-system": {"leases"},
+    }
+    everything = {(right.verb, right.resource, right.group) for right in READ}
+    assert everything <= {
+        (verb, resource, group)
+        for each in made
+        for rule in each.get("rules", ())
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def test_roles_of_one_namespace_replace_no_others() -> None:
+    """Two tenants, and who may audit all, keep their roles: each has a name of its own; one place has one role."""
+    namespaces = ("", "shop", "bank", "kube-system")
+    made: list[list[Any]] = [list(manifests("audit", Holder(user="jane"), namespace)) for namespace in namespaces]
+    own = made[-1]
+
+    assert len({frozenset(each["metadata"]["name"] for each in some) for some in made}) == len(namespaces)
+    assert len([each for each in own if each["kind"] == "Role"]) == 1
+
+
+def test_only_an_audit_keeps_to_a_namespace() -> None:
+    """The others would be given rights with which they cannot work."""
+    done = CliRunner().invoke(cli, ["rbac", "--for", "diagnose", "--namespace", "shop"])
+
+    assert done.exit_code == 2
+    assert "--namespace goes with --for audit" in done.stderr
 
 
 def test_what_is_printed_is_yaml_for_kubectl() -> None:
