@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from l2probe.diagnose.edges import Knocker, Name, Solicitor
-from l2probe.model import Claim, Cluster, Condition, Exchange, Ip, NeighbourReply, Node, Vantage
+from l2probe.diagnose.edges import Knocker, Name
+from l2probe.model import Claim, Cluster, Condition, Exchange, Ip, Mac, NeighbourReply, Node, Vantage
 
 
 class Api(Protocol):
@@ -41,10 +41,6 @@ class Wire(Protocol):
         """Keep the packets to and from these addresses."""
         ...
 
-    def neighbours(self, addresses: Collection[Ip]) -> tuple[NeighbourReply, ...]:
-        """Return all that was heard about these addresses so far."""
-        ...
-
     def annotate(self, exchanges: Sequence[Exchange]) -> tuple[Exchange, ...]:
         """Add to exchanges what their frames showed."""
         ...
@@ -63,20 +59,28 @@ class Sweeper(Protocol):
         ...
 
 
+class Questioner(Protocol):
+    """Asks machines alone: some hear only what is sent to them."""
+
+    def __call__(self, interface: str, pairs: Sequence[tuple[Ip, Mac]], *, linger: float) -> tuple[NeighbourReply, ...]:
+        """Ask each machine for the address beside it; return all that was told until `linger` seconds after."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edges:
     """The world of one audit.
 
-    `vantage`: route lookup for addresses. `sweep`, `open_wire` and `solicit` raise WireError. `map_nodes`: replies with
-    nodes filled in from the nodes' own replies. `now`: Unix seconds. `pause`: wait for so many seconds. `say`: one line
-    of progress.
+    `vantage`: route lookup for addresses. `sweep`, `ask_alone` and `open_wire` raise WireError. `map_nodes`: replies
+    with nodes filled in from the nodes' own replies. `now`: Unix seconds. `pause`: wait for so many seconds. `say`: one
+    line of progress.
     """
 
     api: Api
     vantage: Callable[[Sequence[Ip], Sequence[Node]], Vantage]
     sweep: Sweeper
     open_wire: Callable[[str], AbstractContextManager[Wire]]
-    solicit: Callable[[str], AbstractContextManager[Solicitor]]
+    ask_alone: Questioner
     map_nodes: Callable[
         [Sequence[NeighbourReply], Sequence[NeighbourReply], Sequence[Node]], tuple[NeighbourReply, ...]
     ]

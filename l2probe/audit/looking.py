@@ -11,14 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from l2probe.audit.edges import Edges, Wire
+from l2probe.audit.alone import whom
+from l2probe.audit.edges import Edges
 from l2probe.diagnose.again import knock_patiently
-from l2probe.diagnose.asking import ANSWER_SECONDS, MOST_MACS
+from l2probe.diagnose.asking import ANSWER_SECONDS
 from l2probe.diagnose.ground import Ground
 from l2probe.diagnose.knocking import Knock
 from l2probe.diagnose.observed import Observed
 from l2probe.diagnose.pools import free, of_others
-from l2probe.model import Exchange, Ip, NeighbourReply, OffLink, Outcome, Protocol
+from l2probe.model import Exchange, Ip, Mac, NeighbourReply, OffLink, Outcome, Protocol
 
 LINGER = 0.25
 """Seconds after the last question of a sweep: a machine on the same segment needs less."""
@@ -28,8 +29,6 @@ CONTESTED_ROUNDS, CONTESTED_LINGER = 4, 0.2
 """Further questions for an address with several MACs: who answers them all is no handover."""
 MOST_FREE = 4096
 """Free addresses that one sweep asks for: a /20. More would be a scan of somebody's network."""
-MOST_ALONE = 256
-"""Silent addresses that each node is asked for alone."""
 MOST_ATTEMPTS = 4
 POLITE = 512
 """Connects in all that are no burden to anybody; where there are more ports, each gets one."""
@@ -68,10 +67,14 @@ def look(ground: Ground, edges: Edges) -> Observed:
         with ThreadPoolExecutor(1, thread_name_prefix="audit") as pool:
             knocked = pool.submit(_knock, _ends(ground, silent), edges)
             more = _ask_again(interface, asked.near, heard, edges)
-            alone = _ask_alone(wire, interface, asked, (*heard, *more), edges)
             exchanges = knocked.result()
-        seen = Observed(started=started, ended=edges.now(), exchanges=wire.annotate(exchanges))
-        return _told(seen, ground, asked, (*heard, *more, *alone), edges)
+        exchanges = wire.annotate(exchanges)
+    # Not while the wire is open: it would read thousands of our own questions, and lose the frames of connects by it.
+    told = {reply.ip for reply in (*heard, *more)}
+    pairs, partly = whom(tuple(vip for vip in asked.near if vip not in told), ground, (*heard, *more))
+    alone = _ask_alone(interface, pairs, edges)
+    seen = Observed(started=started, ended=edges.now(), exchanges=exchanges, partly_asked=partly)
+    return _told(seen, ground, asked, (*heard, *more, *alone), edges)
 
 
 def _interface(ground: Ground) -> str | None:
@@ -114,20 +117,16 @@ def _ask_again(interface: str, asked: Sequence[Ip], heard: Replies, edges: Edges
     return tuple(found)
 
 
-def _ask_alone(wire: Wire, interface: str, asked: Asked, heard: Replies, edges: Edges) -> Replies:
-    """Ask the nodes one by one for what answered nobody's call: some hear only what is sent to them alone."""
-    told = {reply.ip for reply in heard}
-    silent = tuple(vip for vip in asked.near if vip not in told)[:MOST_ALONE]
-    nodes = frozenset(asked.nodes)
-    macs = tuple(dict.fromkeys(reply.mac for reply in heard if reply.ip in nodes))[:MOST_MACS]
-    if not silent or not macs:
+def _ask_alone(interface: str, pairs: Sequence[tuple[Ip, Mac]], edges: Edges) -> Replies:
+    """Ask machines alone for what answered nobody's call; then call again for what one of them told of.
+
+    It may have begun to answer only now: that is no announcer that hears no calls.
+    """
+    alone = edges.ask_alone(interface, pairs, linger=ANSWER_SECONDS) if pairs else ()
+    if not alone:
         return ()
-    with edges.solicit(interface) as solicitor:
-        for address in silent:
-            for mac in macs:
-                solicitor.ask(address, mac)
-        edges.pause(ANSWER_SECONDS)
-        return wire.neighbours(silent)
+    told = tuple(dict.fromkeys(reply.ip for reply in alone))
+    return (*alone, *edges.sweep(interface, told, linger=LINGER, whole=True))
 
 
 def _told(seen: Observed, ground: Ground, asked: Asked, heard: Replies, edges: Edges) -> Observed:

@@ -111,7 +111,7 @@ def _edges(wanted: AuditWanted, progress: Progress) -> Edges:
     from l2probe.cli.wiring import reading, surroundings  # noqa: PLC0415 - likewise
 
     beside = surroundings(wanted, progress)
-    return Edges(**beside, api=reading(wanted), sweep=_sweep, open_wire=_open_wire, knock=_knock)
+    return Edges(**beside, api=reading(wanted), sweep=_sweep, ask_alone=_ask_alone, open_wire=_open_wire, knock=_knock)
 
 
 def _open_wire(interface: str) -> Any:  # noqa: ANN401 - observe.wire.Wire, whose scapy only --on-wire needs
@@ -124,6 +124,12 @@ def _sweep(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - observe.sweep.swe
     from l2probe.observe.sweep import sweep  # noqa: PLC0415 - see above
 
     return sweep(*args, **named)
+
+
+def _ask_alone(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - observe.sweep.ask_alone, likewise
+    from l2probe.observe.sweep import ask_alone  # noqa: PLC0415 - see above
+
+    return ask_alone(*args, **named)
 
 
 def _knock(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - diagnose.knocking.knock, which only --on-wire needs

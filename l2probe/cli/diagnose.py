@@ -107,6 +107,14 @@ def _edges(wanted: DiagnoseWanted, progress: Progress) -> Edges:
     from l2probe.diagnose.edges import Edges  # noqa: PLC0415 - likewise
     from l2probe.diagnose.knocking import knock  # noqa: PLC0415 - likewise
     from l2probe.diagnose.pinging import ping  # noqa: PLC0415 - likewise
+    from l2probe.diagnose.solicitor import Solicitor  # noqa: PLC0415 - likewise
     from l2probe.observe.wire import open_wire  # noqa: PLC0415 - likewise
 
-    return Edges(**surroundings(wanted, progress), api=reading(wanted), open_wire=open_wire, knock=knock, ping=ping)
+    return Edges(
+        **surroundings(wanted, progress),
+        api=reading(wanted),
+        open_wire=open_wire,
+        solicit=Solicitor,
+        knock=knock,
+        ping=ping,
+    )

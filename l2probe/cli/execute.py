@@ -14,6 +14,7 @@ from l2probe.cli.progress import Progress
 from l2probe.cli.signals import interruptible
 from l2probe.cli.wanted import RunWanted
 from l2probe.cli.wiring import surroundings
+from l2probe.diagnose.solicitor import Solicitor
 from l2probe.model import Verdict
 from l2probe.observe.kube import connect
 from l2probe.observe.pull_secret import pull_secret
@@ -40,6 +41,7 @@ def _edges(wanted: RunWanted, progress: Progress, interrupted: threading.Event) 
     api = connect(wanted.access)
     return Edges(
         **surroundings(wanted, progress),
+        solicit=Solicitor,
         api=api,
         pull_secret=partial(pull_secret, api.transport),
         open_wire=open_wire,

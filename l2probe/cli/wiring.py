@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 from l2probe.cli.progress import Progress
 from l2probe.cli.wanted import Wanted
@@ -16,9 +16,6 @@ from l2probe.observe.login import log_in
 from l2probe.observe.mapping import map_nodes
 from l2probe.observe.vantage import vantage
 
-if TYPE_CHECKING:
-    from l2probe.diagnose.solicitor import Solicitor
-
 Replies = Sequence[NeighbourReply]
 
 
@@ -26,7 +23,6 @@ class Surroundings(TypedDict):
     """What `Edges` of run, diagnose and audit call the same."""
 
     vantage: Callable[..., Vantage]
-    solicit: Callable[[str], Solicitor]
     map_nodes: Callable[[Replies, Replies, Sequence[Node]], tuple[NeighbourReply, ...]]
     now: Callable[[], float]
     pause: Callable[[float], object]
@@ -34,10 +30,9 @@ class Surroundings(TypedDict):
 
 
 def surroundings(wanted: Wanted, say: Progress) -> Surroundings:
-    """Return where we stand, whom we ask, and the clock."""
+    """Return where we stand, and the clock."""
     return Surroundings(
         vantage=partial(vantage, interface=wanted.interface),
-        solicit=_solicitor,
         map_nodes=map_nodes,
         now=time.time,
         pause=threading.Event().wait,
@@ -49,9 +44,3 @@ def reading(wanted: Wanted) -> Reading:
     """Return the cluster's API, read only; raises ClusterError."""
     login = log_in(wanted.access)
     return Reading(login.transport, context=login.context, namespace=login.namespace)
-
-
-def _solicitor(interface: str) -> Solicitor:
-    from l2probe.diagnose.solicitor import Solicitor  # noqa: PLC0415 - only where somebody asks the wire
-
-    return Solicitor(interface)

@@ -45,6 +45,7 @@ def evidence(ground: Ground, observed: Observed, *, flows: tuple[Flow, ...], com
         off_link=observed.off_link,
         pool_replies=observed.pool_replies,
         pings=observed.pings,
+        partly_asked=observed.partly_asked,
     )
 
 

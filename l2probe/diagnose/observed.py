@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from l2probe.diagnose.surroundings import Guards
-from l2probe.model import Exchange, NeighbourReply, OffLink, Ping
+from l2probe.model import Exchange, Ip, NeighbourReply, OffLink, Ping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,4 +20,5 @@ class Observed:
     pool_replies: tuple[NeighbourReply, ...] | None = None
     off_link: OffLink | None = None
     pings: tuple[Ping, ...] | None = None
+    partly_asked: tuple[Ip, ...] = ()
     guards: Guards = field(default_factory=dict)

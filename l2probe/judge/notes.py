@@ -56,6 +56,16 @@ def one_for_all(evidence: Evidence) -> Iterator[str]:
         )
 
 
+def partly_asked(evidence: Evidence) -> Iterator[str]:
+    """Silent addresses that some node may have been announcing to those who ask it alone."""
+    if found := evidence.partly_asked:
+        yield (
+            f"{count(len(found), 'address')} answered nobody's call, and not every node was asked alone, because there "
+            f"were too many of both and no holder was known: {listing(found, limit=NAMED)}. Whether a node hears only "
+            "what is sent to it alone (B11, B12): l2probe diagnose."
+        )
+
+
 def hostnames(evidence: Evidence) -> Iterator[str]:
     """Services that are reached by a name."""
     found = [case for case in cases(evidence) if case.service.hostnames and not case.service.vips]
@@ -89,5 +99,5 @@ def weaker_proof(evidence: Evidence) -> Iterator[str]:
         yield f"{name} speaks no UDP, so nothing was asked over UDP and nothing is known of it."
 
 
-ASKED = {AUDIT: (one_namespace, strays, one_for_all, hostnames, by_bgp), "run": (weaker_proof,)}
+ASKED = {AUDIT: (one_namespace, partly_asked, strays, one_for_all, hostnames, by_bgp), "run": (weaker_proof,)}
 """What each command is told of."""

@@ -144,7 +144,8 @@ class Evidence:
     can hear at all. `required`: capabilities without which the user calls the cluster broken. `command`: the flow that
     observed ("run", "diagnose", "audit"). `pool_replies`: answers to who-has for pool addresses that no Service has.
     `echo`: what answered in our own Pods, which decides how much an answer proves. `sharers`: other Services at these
-    addresses. `pings`: only when asked for.
+    addresses. `pings`: only when asked for. `partly_asked`: silent addresses for which not every machine was asked
+    alone, as is done of a silent one, nor its holder.
     """
 
     cluster: Cluster
@@ -160,3 +161,4 @@ class Evidence:
     sharers: tuple[Sharer, ...] = ()
     off_link: OffLink | None = None
     pings: tuple[Ping, ...] | None = None
+    partly_asked: tuple[Ip, ...] = ()

@@ -19,6 +19,8 @@ _BROADCAST, _NOBODY = b"\xff" * 6, bytes(6)
 _ARP_QUESTION = bytes.fromhex("0806 0001 0800 06 04 0001")
 _IPV6, _ICMPV6, _HOP_LIMIT = b"\x86\xdd\x60\0\0\0", 58, 255
 _SOLICITATION, _SOURCE_LINK_LAYER = 135, b"\x01\x01"
+_MAC_BYTES, _V6_SOURCE, _V6_TARGET, _V6_PAYLOAD = 6, 22, 38, 54
+"""Offsets in an Ethernet frame that carries IPv6."""
 _GROUP = bytes.fromhex("ff0200000000000000000001ff")
 
 
@@ -53,6 +55,23 @@ def neighbour_solicitation(mac: Mac, source: Ip, address: Ip) -> bytes:
     total = checksum(sender + group + struct.pack("!II", len(body), _ICMPV6) + body)
     header = _IPV6 + struct.pack("!HBB", len(body), _ICMPV6, _HOP_LIMIT) + sender + group
     return b"".join((b"\x33\x33", group[-4:], ours, header, body[:2], struct.pack("!H", total), body[4:]))
+
+
+def to_one(ours: Mac, source: Ip, address: Ip, mac: Mac) -> bytes | None:
+    """Return the question whether one machine has an address; None where there may be none.
+
+    A solicitation goes to the address itself, and without a source it may not be unicast (RFC 4861 7.1.1, 7.2.2).
+    """
+    if ":" not in address:
+        return packed_mac(mac) + who_has(ours, source, address)[_MAC_BYTES:]
+    if source == ANY_V6:
+        return None
+    solicitation, target = neighbour_solicitation(ours, source, address), packed_ip(address)
+    body = bytearray(solicitation[_V6_PAYLOAD:])
+    body[2:4] = b"\0\0"
+    pseudo = solicitation[_V6_SOURCE:_V6_TARGET] + target + struct.pack("!II", len(body), _ICMPV6)
+    body[2:4] = struct.pack("!H", checksum(pseudo + bytes(body)))
+    return packed_mac(mac) + solicitation[_MAC_BYTES:_V6_TARGET] + target + bytes(body)
 
 
 def checksum(data: bytes) -> int:

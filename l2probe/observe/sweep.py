@@ -10,8 +10,9 @@ from __future__ import annotations
 import select
 import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 
 from l2probe.errors import WireError
 from l2probe.model import Ip, Mac, NeighbourReply
@@ -46,7 +47,35 @@ def sweep(interface: str, addresses: Sequence[Ip], *, linger: float, whole: bool
     known = {questions.packed_ip(address): address for address in addresses}
     if not known:
         return ()
-    frames = _questions(interface, tuple(known.values()))
+    return _asked(interface, _questions(interface, tuple(known.values())), known, linger=linger, whole=whole)
+
+
+def ask_alone(interface: str, pairs: Sequence[tuple[Ip, Mac]], *, linger: float) -> tuple[NeighbourReply, ...]:
+    """Ask each of these machines alone whether it has the address beside it; return every frame that told so, by time.
+
+    Some announcers hear only what is sent to them alone. Ends `linger` seconds after the last question. Raises
+    WireError.
+    """
+    ours, source = _ours(interface)
+    known = {questions.packed_ip(address): address for address, _ in pairs}
+    frames = [
+        frame for address, mac in pairs if (frame := questions.to_one(ours, source(address), address, mac)) is not None
+    ]
+    if not frames:
+        return ()
+    whom = frozenset(pairs)
+    told = _asked(interface, frames, known, linger=linger, whole=True)
+    # Who was not asked alone answers somebody's call.
+    return tuple(
+        replace(reply, asked="unicast") if reply.solicited and (reply.ip, reply.mac) in whom else reply
+        for reply in told
+    )
+
+
+def _asked(
+    interface: str, frames: Sequence[bytes], known: Known, *, linger: float, whole: bool
+) -> tuple[NeighbourReply, ...]:
+    """Send the questions and return what was told of the known addresses meanwhile, by time."""
     found: list[NeighbourReply] = []
     told: set[Ip] = set()
     with closing(Capture(interface)) as capture:
@@ -68,13 +97,18 @@ def sweep(interface: str, addresses: Sequence[Ip], *, linger: float, whole: bool
     return tuple(sorted(found, key=lambda reply: reply.at))
 
 
-def _questions(interface: str, addresses: Sequence[Ip]) -> list[bytes]:
+def _ours(interface: str) -> tuple[Mac, Callable[[Ip], Ip]]:
+    """Return the interface's MAC and what finds the address to ask from; raises WireError."""
     link = next((link for link in netlink.links() if link.name == interface), None)
     if link is None or link.mac is None:
         raise WireError(f"The interface {interface} is not Ethernet.", "Pass --interface.")
-    source = questions.source_for([own for own in netlink.addresses() if own.index == link.index])
+    return link.mac, questions.source_for([own for own in netlink.addresses() if own.index == link.index])
+
+
+def _questions(interface: str, addresses: Sequence[Ip]) -> list[bytes]:
+    mac, source = _ours(interface)
     ask = {False: questions.who_has, True: questions.neighbour_solicitation}
-    return [ask[":" in address](link.mac, source(address), address) for address in addresses]
+    return [ask[":" in address](mac, source(address), address) for address in addresses]
 
 
 def read(frame: Frame, known: Known) -> NeighbourReply | None:

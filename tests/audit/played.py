@@ -12,17 +12,23 @@ from l2probe.diagnose.edges import Name
 from l2probe.model import Claim, Condition, Evidence, Ip, Mac, NeighbourReply
 from l2probe.observe.mapping import map_nodes
 from tests.diagnose.played import FakeApi, FakeWire, World
+from tests.judge.evidence import mac
 
 
 @dataclass
 class Town(World):
-    """The played cluster; `asked_for` are the sweeps, `squatters` free addresses that somebody has."""
+    """The played cluster; `asked_for` are the sweeps, `squatters` free addresses that somebody has.
+
+    `waking`: who was silent hears everything from the moment in which it is asked alone.
+    """
 
     warnings: Mapping[Name, Condition] = field(default_factory=dict)
     strays: tuple[Claim, ...] = ()
     squatters: Mapping[Ip, Mac] = field(default_factory=dict)
     slow: Mapping[Ip, Mac] = field(default_factory=dict)
     sweeps: list[tuple[Ip, ...]] = field(default_factory=list)
+    waking: bool = False
+    alone: list[tuple[Ip, Mac]] = field(default_factory=list)
 
     def audited(self, plan: Plan) -> Evidence:
         """Return what the audit saw."""
@@ -35,7 +41,7 @@ class Town(World):
             vantage=self.look,
             sweep=self.sweep,
             open_wire=self.open,
-            solicit=self.solicitor,
+            ask_alone=self.ask_alone,
             map_nodes=map_nodes,
             knock=self.knock,
             now=lambda: self.clock,
@@ -62,6 +68,21 @@ class Town(World):
                 self.frames.append(
                     NeighbourReply(at=self.clock, ip=address, mac=other, op="reply", solicited=True, asked="broadcast")
                 )
+        self.pass_time(linger)
+        return tuple(self.frames[began:])
+
+    def ask_alone(
+        self, interface: str, pairs: Sequence[tuple[Ip, Mac]], *, linger: float
+    ) -> tuple[NeighbourReply, ...]:
+        """Ask machines alone; who has the address answers."""
+        del interface
+        began = len(self.frames)
+        self.alone += pairs
+        self.unicast_only = self.unicast_only and not self.waking
+        for address, to in pairs:
+            holder = self.holder_of(address)
+            if holder is not None and mac(holder) == to:
+                self.answer(address, "unicast")
         self.pass_time(linger)
         return tuple(self.frames[began:])
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from l2probe.errors import WireError
-from l2probe.model import Ip, Node, NodeName, Protocol
-from l2probe.observe.sweep import sweep
+from l2probe.model import Ip, Mac, Node, NodeName, Protocol
+from l2probe.observe.sweep import ask_alone, sweep
 from l2probe.observe.traffic import Request, Traffic
 from l2probe.observe.vantage import vantage
 from l2probe.observe.voices import Script
@@ -50,6 +50,15 @@ def sweeps() -> Json:
         "all_told_seconds": told - began,
         "one_silent_seconds": time.monotonic() - told,
     }
+
+
+def alone() -> Json:
+    """Ask one machine for what it has and for what nobody has, as often as an audit may; say what that took."""
+    wanted = [Ip(getattr(segment, name)) for name in ("SERVED", "SERVED_V6", "TWO_OWNERS", "NOBODY")]
+    found = ask_alone("near0", [(address, Mac(segment.FAR_MAC)) for address in wanted], linger=0.3)
+    began = time.monotonic()
+    ask_alone("near0", [(Ip(segment.NOBODY), Mac(segment.OTHER_MAC))] * 32_768, linger=0.0)
+    return {"replies": plain(found), "seconds": time.monotonic() - began}
 
 
 def exchanges() -> Json:

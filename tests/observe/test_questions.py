@@ -12,9 +12,9 @@ from scapy.layers.l2 import ARP, Ether
 
 from l2probe.model import Ip, Mac
 from l2probe.observe.netlink import Address
-from l2probe.observe.questions import neighbour_solicitation, source_for, who_has
+from l2probe.observe.questions import checksum, neighbour_solicitation, packed_mac, source_for, to_one, who_has
 
-OURS = Mac("02:00:00:00:00:64")
+OURS, THEIRS = Mac("02:00:00:00:00:64"), Mac("02:00:00:00:00:01")
 V4 = st.integers(0, 2**32 - 1).map(lambda number: Ip(str(IPv4Address(number))))
 V6 = st.integers(0, 2**128 - 1).map(lambda number: Ip(str(IPv6Address(number))))
 
@@ -56,3 +56,37 @@ def test_we_ask_from_the_subnet_of_the_address(address: str, source: str) -> Non
     ]
 
     assert source_for(ours)(Ip(address)) == source
+
+
+@pytest.mark.parametrize("source", ["2001:db8:1::100", "fe80::64"])
+@pytest.mark.parametrize("target", ["2001:db8:1::40", "2001:db8:1::ff:fe"])
+def test_a_solicitation_to_one_goes_to_the_address_itself(source: str, target: str) -> None:
+    """Ethernet and IPv6 destination are the one asked; hop limit and option stay, and the checksum is right."""
+    frame = to_one(OURS, Ip(source), Ip(target), THEIRS)
+
+    read = Ether(frame)
+    assert (read.dst, read.src) == (THEIRS, OURS)
+    assert (read[IPv6].src, read[IPv6].dst, read[IPv6].hlim) == (source, target, 255)
+    assert read[ICMPv6ND_NS].tgt == target
+    said = read[ICMPv6ND_NS].cksum
+    del read[ICMPv6ND_NS].cksum
+    assert Ether(bytes(read))[ICMPv6ND_NS].cksum == said
+
+
+@given(V4, V4)
+def test_an_arp_question_to_one_is_that_to_all_but_for_its_target(source: Ip, address: Ip) -> None:
+    """Only the frame's destination differs; a solicitation without a source may not go to one (RFC 4861 7.1.1)."""
+    frame = to_one(OURS, source, address, THEIRS)
+
+    assert frame == packed_mac(THEIRS) + who_has(OURS, source, address)[6:]
+    assert to_one(OURS, Ip("::"), Ip("2001:db8:1::40"), THEIRS) is None
+
+
+def test_the_checksum_is_the_internets() -> None:
+    """The example of RFC 1071, section 3."""
+    assert checksum(bytes.fromhex("0001f203f4f5f6f7")) == ~0xDDF2 & 0xFFFF
+
+
+def test_a_mac_is_six_octets() -> None:
+    """From text to the wire."""
+    assert packed_mac(THEIRS) == b"\x02\0\0\0\0\x01"

@@ -94,3 +94,19 @@ def test_a_segment_is_swept() -> None:
     }
     assert "198.51.100.44" not in {reply["ip"] for reply in found["replies"]}
     assert found["all_told_seconds"] < found["linger"] <= found["one_silent_seconds"]
+
+
+@pytest.mark.lab
+def test_one_machine_is_asked_alone() -> None:
+    """What it says is an answer to a question to it alone; all that an audit may ask so take no more than seconds."""
+    found = play("alone")
+
+    told = {(reply["ip"], reply["mac"], reply["asked"]) for reply in found["replies"] if reply["solicited"]}
+    assert told >= {
+        ("198.51.100.40", "02:00:00:00:00:01", "unicast"),
+        ("2001:db8:1::40", "02:00:00:00:00:01", "unicast"),
+        ("198.51.100.41", "02:00:00:00:00:01", "unicast"),
+    }
+    assert all(mac == "02:00:00:00:00:01" for _, mac, asked in told if asked == "unicast")
+    assert "198.51.100.44" not in {reply["ip"] for reply in found["replies"]}
+    assert found["seconds"] < 3.0
