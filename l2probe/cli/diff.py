@@ -30,7 +30,8 @@ UNLIKE = "One is of `{}`, the other of `{}`: they asked different questions, so 
 )
 def command(before: Path, after: Path, output: str) -> int:
     """Show what changed between two saved reports (from `l2probe run -o json` or `l2probe diagnose -o json`), as after
-    an upgrade: verdict, findings, capabilities, announcers, versions, settings. Exit code 1 when something got worse.
+    an upgrade: verdict, findings, capabilities, addresses, announcers, versions, settings. Exit code 1 when something
+    got worse; a Service that lost an address did.
 
     BEFORE and AFTER are saved reports; - reads stdin.
     """  # noqa: D205 - click shows the paragraph

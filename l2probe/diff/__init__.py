@@ -6,16 +6,16 @@ What got worse, what got better, and what is merely different; what only one of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 
+from l2probe.diff.addresses import addresses
+from l2probe.diff.change import OUR_NAMESPACE, Change, Effect, by_rank, changed, named
 from l2probe.judge.case import Case, cases, claims, vips
 from l2probe.judge.owners import owners
 from l2probe.judge.words import listing
 from l2probe.model import Evidence, Finding, Flow, LocalPolicy, NodeName, Report, Source, Verdict
 
-OUR_NAMESPACE = "l2probe-"
-"""A run's own namespace has another name every time."""
+__all__ = ["Change", "Effect", "compare", "got_worse"]
+
 SEVERITY = (Verdict.PASS, Verdict.WARN, Verdict.UNKNOWN, Verdict.FAIL)
 SOURCES = {Source.NEVER: 0, Source.ON_ANNOUNCER_ONLY: 1, Source.ALWAYS: 2}
 LOCALS = {
@@ -28,29 +28,6 @@ LOCALS = {
 """The better the higher; what is not in these tables is not known, and that is neither better nor worse."""
 
 
-class Effect(StrEnum):
-    """What a change means to the user; declared as it is shown, the worst first."""
-
-    WORSE = "worse"
-    BETTER = "better"
-    CHANGED = "changed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One difference, about a `topic`: verdict, finding, capability, address, announcer, claim, version, and so on.
-
-    `subject` says what of it; `before` and `after` are words, "" where there was nothing. `says` explains a finding.
-    """
-
-    effect: Effect
-    topic: str
-    subject: str
-    before: str
-    after: str
-    says: str = ""
-
-
 def compare(before: Report, after: Report) -> tuple[Change, ...]:
     """Return every change, what got worse first; in each group in the order in which a reader asks."""
     changes = [change for look in LOOKS for change in look(before, after)]
@@ -60,13 +37,6 @@ def compare(before: Report, after: Report) -> tuple[Change, ...]:
 def got_worse(changes: Sequence[Change]) -> bool:
     """Tell whether anything did."""
     return any(change.effect is Effect.WORSE for change in changes)
-
-
-def by_rank(before: int | None, after: int | None) -> Effect:
-    """Return what a change of rank means; None is not known."""
-    if before is None or after is None or before == after:
-        return Effect.CHANGED
-    return Effect.BETTER if after > before else Effect.WORSE
 
 
 def verdicts(before: Report, after: Report) -> Iterator[Change]:
@@ -121,11 +91,6 @@ def about(found: Finding) -> str:
     return listing(named(one.namespace, one.name) for one in found.subjects or (found.subject,))
 
 
-def named(namespace: str, name: str) -> str:
-    """Return namespace/name; of our own Services the name alone."""
-    return name if namespace.startswith(OUR_NAMESPACE) else "/".join(filter(None, (namespace, name)))
-
-
 def capabilities(before: Report, after: Report) -> Iterator[Change]:
     """Yield what the cluster can do now and could not before, and the other way round."""
     old, new = before.capabilities, after.capabilities
@@ -159,12 +124,11 @@ def words(value: object) -> str:
 
 
 def services(before: Report, after: Report) -> Iterator[Change]:
-    """Yield whose address, announcer or claim is another now, for each Service that both looked at."""
+    """Yield whose policy, announcer or claim is another now, for each Service that both looked at."""
     old, new = by_service(before.evidence), by_service(after.evidence)
     for name in (name for name in new if name in old):
         was, now = old[name], new[name]
         if not now.service.namespace.startswith(OUR_NAMESPACE):
-            yield from changed("address", name, listing(vips(was)), listing(vips(now)))
             yield from changed("policy", name, was.service.policy, now.service.policy)
         if listened(was) and listened(now):
             yield from changed("announcer", name, announcers(was), announcers(now))
@@ -191,12 +155,6 @@ def holder(case: Case) -> NodeName | str:
     """Return whom the control plane named last."""
     history = claims(case) or ()
     return (history[-1].holder or "") if history else ""
-
-
-def changed(topic: str, subject: str, old: str, new: str) -> Iterator[Change]:
-    """Yield a difference that is neither better nor worse in itself."""
-    if old != new:
-        yield Change(effect=Effect.CHANGED, topic=topic, subject=subject, before=old, after=new)
 
 
 def cluster(before: Report, after: Report) -> Iterator[Change]:
@@ -278,6 +236,7 @@ LOOKS: tuple[Callable[[Report, Report], Iterator[Change]], ...] = (
     verdicts,
     findings,
     capabilities,
+    addresses,
     services,
     cluster,
     vantage,
