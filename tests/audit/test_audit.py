@@ -246,6 +246,17 @@ def test_claims_are_read_again_when_the_wire_was_asked() -> None:
     assert all(len(trial.claims or ()) > 1 for trial in town.audited(WIRE).trials)
 
 
+def test_what_an_audit_sees_of_an_announcer_that_flaps() -> None:
+    """As F01's page says: one look shows nothing, few Services are watched, of many only two looks are compared."""
+    many = tuple(replace(API, name=f"api-{number}", vips=(Ip(f"198.51.100.{number}"),)) for number in range(100, 170))
+    town = Town(restless=True)
+    crowd = Town(restless=True, services=many, holders=dict.fromkeys((one.name for one in many), NODES[0]))
+
+    assert judge(town.audited(Plan())) == ()
+    assert "F01" in {found.code for found in judge(town.audited(WIRE))}
+    assert {len(trial.claims or ()) for trial in crowd.audited(WIRE).trials} == {2}
+
+
 def test_what_else_bears_on_the_services_is_read() -> None:
     """Who shares their addresses, with whose claims; and how the addresses changed while the wire was asked."""
     other = replace(API, name="dns", labels=(("app", "dns"),))
