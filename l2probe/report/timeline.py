@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from l2probe.judge.case import Case, cases, node_of
@@ -10,8 +10,8 @@ from l2probe.model import Evidence, Exchange, NeighbourReply, Outcome, Placement
 
 SCALE = 1000.0
 """Length of the line of time in its own units."""
-COLOURS = 8
-"""Senders that a reader can tell apart by colour; the ninth has the first one's again."""
+COLOURS, PARTS = 8, 4
+"""Colours that a reader can tell apart, and pieces: the ninth sender has the first colour in two, the 17th in three."""
 STRANGER = "stranger"
 """The kind of a frame whose sender is no known node."""
 ENDS = {Outcome.ANSWERED: "good", Outcome.TIMEOUT: "lost", Outcome.NO_NEIGHBOUR: "lost"}
@@ -25,11 +25,24 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """One moment at `x`; `kind`: good, lost, bad, stranger, or the sender's colour as a number. `tip`: what it was."""
+    """One moment at `x`; `kind`: good, lost, bad, stranger, or the sender's colour as a number. `tip`: what it was.
+
+    `parts`: how many pieces it is drawn in.
+    """
 
     x: float
     kind: str
     tip: str
+    parts: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """A node that sent a neighbour frame, and how its frames look: colour and number of pieces."""
+
+    node: str
+    kind: str
+    parts: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +66,16 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """All lanes on one line of `seconds`; `senders` are the nodes by number."""
+    """All lanes on one line of `seconds`; `senders` are the nodes whose frames are on it."""
 
     seconds: float
-    senders: tuple[str, ...]
+    senders: tuple[Sender, ...]
     lanes: tuple[Lane, ...]
+
+    @property
+    def alike(self) -> bool:
+        """Whether there are more senders than looks, so that only a mark's own words tell some of them apart."""
+        return len(self.senders) > COLOURS * PARTS
 
     @property
     def strangers(self) -> bool:
@@ -72,11 +90,27 @@ def timeline(evidence: Evidence) -> Timeline | None:
     happened = any(trial.replies or trial.exchanges for trial in evidence.trials)
     if not happened or times[-1] <= times[0]:
         return None
-    senders = tuple(sorted({node for case in seen for node in case.macs.values()}))
+    senders = looks({node for case in seen for node in heard(case)})
     ruler = Ruler(start=times[0], seconds=times[-1] - times[0])
     return Timeline(
-        seconds=ruler.seconds, senders=senders, lanes=tuple(lane(case, ruler, senders) for case in seen if case.trials)
+        seconds=ruler.seconds,
+        senders=tuple(senders.values()),
+        lanes=tuple(lane(case, ruler, senders) for case in seen if case.trials),
     )
+
+
+def heard(case: Case) -> Iterator[str]:
+    """Yield the nodes whose frames about this Service were heard."""
+    nodes = (node_of(case, reply.mac) for trial in case.trials for reply in trial.replies or ())
+    return (node for node in nodes if node is not None)
+
+
+def looks(nodes: Collection[str]) -> Mapping[str, Sender]:
+    """Return how the frames of each node look; of the first COLOURS * PARTS by name no two alike."""
+    return {
+        node: Sender(node=node, kind=str(number % COLOURS), parts=number // COLOURS % PARTS + 1)
+        for number, node in enumerate(sorted(nodes))
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +135,7 @@ def moments(evidence: Evidence) -> Iterator[float]:
         yield from (one.at + (one.latency_seconds or 0.0) for one in trial.exchanges or ())
 
 
-def lane(case: Case, ruler: Ruler, senders: tuple[str, ...]) -> Lane:
+def lane(case: Case, ruler: Ruler, senders: Mapping[str, Sender]) -> Lane:
     """Return one Service's line."""
     replies = [reply for trial in case.trials for reply in trial.replies or ()]
     exchanges = [one for trial in case.trials for one in trial.exchanges or ()]
@@ -115,7 +149,7 @@ def lane(case: Case, ruler: Ruler, senders: tuple[str, ...]) -> Lane:
 
 def distinct(marks: Iterator[Mark]) -> tuple[Mark, ...]:
     """Return one mark for each place and kind."""
-    return tuple({(mark.x, mark.kind): mark for mark in marks}.values())
+    return tuple({(mark.x, mark.kind, mark.parts): mark for mark in marks}.values())
 
 
 def band(trial: Trial, ruler: Ruler) -> Band:
@@ -126,11 +160,16 @@ def band(trial: Trial, ruler: Ruler) -> Band:
     return Band(x=start, width=max(0.5, end - start), label=f"{NAMES[trial.placement]}{on}")
 
 
-def frame(case: Case, reply: NeighbourReply, ruler: Ruler, senders: tuple[str, ...]) -> Mark:
+def frame(case: Case, reply: NeighbourReply, ruler: Ruler, senders: Mapping[str, Sender]) -> Mark:
     """Return a neighbour frame, by who sent it."""
     node = node_of(case, reply.mac)
-    kind = str(senders.index(node) % COLOURS) if node in senders else STRANGER
-    return Mark(x=ruler.at(reply.at), kind=kind, tip=f"{reply.ip} is at {reply.mac} ({node or 'no known node'})")
+    look = senders.get(node or "")
+    return Mark(
+        x=ruler.at(reply.at),
+        kind=look.kind if look else STRANGER,
+        tip=f"{reply.ip} is at {reply.mac} ({node or 'no known node'})",
+        parts=look.parts if look else 1,
+    )
 
 
 def exchange(one: Exchange, ruler: Ruler) -> Mark:

@@ -7,15 +7,18 @@ import hashlib
 import re
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from l2probe.judge import CODES
-from l2probe.model import Report
+from l2probe.model import Mac, NeighbourReply, NodeName, Report
 from l2probe.report.html import html
 from l2probe.report.pages import body_html
 from l2probe.report.seen import seen
+from l2probe.report.timeline import COLOURS
 from tests.report.foreign import HOSTILE, hostile
 from tests.report.reports import REPORTS
 from tests.report.test_diagnosis import REPORTS as DIAGNOSED
@@ -130,6 +133,43 @@ def test_the_timeline_shows_each_service_with_trials_frames_and_traffic() -> Non
     assert {"band", "m0", "mstranger", "mgood", "mlost"} <= kinds
     labels = [attrs["aria-label"] for tag, attrs in read.elements if tag == "svg"]
     assert len(labels) == len({trial.service.name for trial in REPORTS["foreign-owner"].evidence.trials})
+
+
+def crowd(number: int) -> Report:
+    """Return a report in which so many nodes sent a frame about one Service, one after the other."""
+    report = REPORTS["pass"]
+    evidence = report.evidence
+    trial = evidence.trials[0]
+    replies = tuple(
+        NeighbourReply(
+            at=trial.started + 0.01 * one,
+            ip=trial.service.vips[0],
+            mac=Mac(f"02:00:00:00:07:{one:02x}"),
+            node=NodeName(f"n-{one:02}"),
+            op="reply",
+            solicited=True,
+        )
+        for one in range(number)
+    )
+    return replace(report, evidence=replace(evidence, trials=(replace(trial, replies=replies),), node_replies=replies))
+
+
+@pytest.mark.parametrize("number", [3, 8, 9, 20, 32])
+def test_senders_are_told_apart_beyond_the_colours(number: int) -> None:
+    """From the ninth node on a mark also has another number of pieces, on the line as in the legend."""
+    document = html(crowd(number))
+    read = Reader(document)
+
+    keys = [str(attrs["class"]) for tag, attrs in read.elements if tag == "span" and " p" in str(attrs.get("class"))]
+    assert len(keys) == len(set(keys)) == number
+    marks = Counter(str(a["x"]) for tag, a in read.elements if tag == "rect" and re.match(r"m m\d", str(a["class"])))
+    assert sorted(marks.values()) == sorted(one // COLOURS + 1 for one in range(number))
+    assert "more nodes than looks" not in document
+
+
+def test_more_senders_than_looks_are_said_to_be_so() -> None:
+    """Then only a mark's own words tell which of them it was."""
+    assert "more nodes than looks" in html(crowd(33))
 
 
 def test_jinja_is_loaded_only_where_html_is_wanted() -> None:
