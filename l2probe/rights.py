@@ -6,11 +6,11 @@ The tables are those that the commands themselves ask the API server about, so t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from l2probe.announcers import cilium, kubevip, metallb
-from l2probe.model import Right
-from l2probe.run.preflight import CLAIMS, NEEDED, WANTED
+from l2probe.model import Dialect, Right
+from l2probe.run.preflight import CLAIMS, NEEDED, WANTED, login_right, needed
 
 API_VERSION = "rbac.authorization.k8s.io/v1"
 NAME = "l2probe"
@@ -75,29 +75,57 @@ class Holder:
         return {"kind": "ServiceAccount", "namespace": namespace, "name": name}
 
 
-def manifests(command: str, holder: Holder, namespace: str = "") -> tuple[dict[str, object], ...]:
-    """Return the objects that let the holder run the command, and nothing more. KeyError: no such command.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """How a command will be called, as far as it needs less, or more, by that.
 
-    `namespace`: as `audit --namespace` needs it, without a right to Services elsewhere.
+    `namespace`: that of `audit --namespace`, then without a right to Services elsewhere. `echo` and `login`: those of
+    `run`, with the namespace and the name of the registry's Secret.
     """
-    name = "-".join(filter(None, (NAME, command, namespace)))
+
+    namespace: str = ""
+    echo: Dialect = Dialect.SCRIPT
+    login: tuple[str, str] | None = None
+
+    @property
+    def name(self) -> str:
+        """What tells its roles from those of other calls: to grant one must not take from another."""
+        login = ".".join(self.login) if self.login else ""
+        return "-".join(filter(None, (self.namespace, "" if self.echo is Dialect.SCRIPT else self.echo.value, login)))
+
+
+EVERYTHING = Scope()
+"""A command as it is called without options."""
+
+
+def manifests(command: str, holder: Holder, scope: Scope = EVERYTHING) -> tuple[dict[str, object], ...]:
+    """Return the objects that let the holder run the command, and nothing more. KeyError: no such command."""
+    name = "-".join(filter(None, (NAME, command, scope.name)))
     made = [*_account(holder)]
-    for place, granted in _granted(command, namespace).items():
+    for place, granted in _granted(command, scope).items():
         kind = "Role" if place else "ClusterRole"
         made += [_role(kind, name, place, granted), _binding(kind, name, place, holder)]
     return tuple(made)
 
 
-def _granted(command: str, namespace: str) -> Mapping[str, Sequence[Right]]:
+def _granted(command: str, scope: Scope) -> Mapping[str, Sequence[Right]]:
     """Return what is granted in each namespace; "" is everywhere."""
-    anywhere = [Right(verb=verb, resource=resource, group=group) for verb, resource, group in COMMANDS[command]]
     granted: dict[str, list[Right]] = {"": []}
-    for right in anywhere:
-        granted.setdefault(namespace if right.resource in NARROWED else "", []).append(right)
+    for verb, resource, group in _anywhere(command, scope):
+        place = scope.namespace if resource in NARROWED else ""
+        granted.setdefault(place, []).append(Right(verb=verb, resource=resource, group=group))
     within = WITHIN if command in _READS_NAMESPACES else ()
-    for right in (*within, *((LEASES,) if namespace else ())):
-        granted.setdefault(right.namespace, []).append(replace(right, namespace=""))
+    for right in (*within, *((LEASES,) if scope.namespace else ())):
+        granted.setdefault(right.namespace, []).append(right)
+    if scope.login:
+        granted.setdefault(scope.login[0], []).append(login_right(*scope.login))
     return granted
+
+
+def _anywhere(command: str, scope: Scope) -> Sequence[Triple]:
+    """Return a command's table without what this call does not do."""
+    spared = set(NEEDED) - set(needed(scope.echo, login=scope.login is not None)) if command == "run" else set()
+    return [right for right in COMMANDS[command] if right not in spared]
 
 
 def _account(holder: Holder) -> list[dict[str, object]]:
@@ -108,12 +136,17 @@ def _account(holder: Holder) -> list[dict[str, object]]:
 
 
 def _role(kind: str, name: str, namespace: str, rights: Iterable[Right]) -> dict[str, object]:
-    verbs: dict[tuple[str, str], list[str]] = {}
+    verbs: dict[tuple[str, str, str], list[str]] = {}
     for right in dict.fromkeys(rights):
-        verbs.setdefault((right.group, right.resource), []).append(right.verb)
+        verbs.setdefault((right.group, right.resource, right.name), []).append(right.verb)
     rules = [
-        {"apiGroups": [group], "resources": [resource], "verbs": sorted(each)}
-        for (group, resource), each in verbs.items()
+        {
+            "apiGroups": [group],
+            "resources": [resource],
+            **({"resourceNames": [one]} if one else {}),
+            "verbs": sorted(each),
+        }
+        for (group, resource, one), each in verbs.items()
     ]
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": _metadata(name, namespace), "rules": rules}
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import click
 
 from l2probe.cli import candidates
-from l2probe.rights import COMMANDS, Holder, manifests
+from l2probe.cli.options import pull_secret
+from l2probe.model import Dialect
+from l2probe.rights import COMMANDS, Holder, Scope, manifests
+from l2probe.workload.manifests import PullSecret
 
 
 def account(ctx: click.Context, param: click.Parameter, given: str) -> tuple[str, str]:
@@ -43,15 +46,42 @@ def account(ctx: click.Context, param: click.Parameter, given: str) -> tuple[str
     shell_complete=candidates.namespaces,
     help="What `audit --namespace NAME` needs: no right to the Services of other namespaces.",
 )
-def command(purpose: str, user: str, service_account: tuple[str, str], namespace: str) -> int:
+@click.option(
+    "--echo",
+    type=click.Choice([dialect.value for dialect in Dialect]),
+    help="What `run --echo` needs: other images than our script get no ConfigMap and no Secret.  [default: script]",
+)
+@click.option(
+    "--image-pull-secret",
+    "login",
+    callback=pull_secret,
+    metavar="NAMESPACE/NAME",
+    help="What `run --image-pull-secret` needs: to read this Secret, and to copy it.",
+)
+def command(
+    *,
+    purpose: str,
+    user: str,
+    service_account: tuple[str, str],
+    namespace: str,
+    echo: str | None,
+    login: PullSecret | None,
+) -> int:
     """Print the ClusterRole, Roles and bindings that a command needs, and no right more.
 
     For example: l2probe rbac --for diagnose --user jane | kubectl apply -f -
     """
     if namespace and purpose != "audit":
         raise click.UsageError(f"--namespace goes with --for audit: `l2probe {purpose}` needs its rights everywhere.")
+    if (echo or login) and purpose != "run":
+        raise click.UsageError(f"--echo and --image-pull-secret go with --for run: `l2probe {purpose}` makes no Pods.")
     from l2probe.report.document import to_yaml  # noqa: PLC0415 - only here
 
+    scope = Scope(
+        namespace=namespace,
+        echo=Dialect(echo or Dialect.SCRIPT),
+        login=(login.namespace, login.name) if login else None,
+    )
     holder = Holder(user=user, service_account=service_account)
-    click.echo(to_yaml(manifests(purpose, holder, namespace)), nl=False)
+    click.echo(to_yaml(manifests(purpose, holder, scope)), nl=False)
     return 0

@@ -9,12 +9,13 @@ from l2probe.model.terms import Datapath, Ip, NodeName, Protocol, TrafficPolicy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Right:
-    """One thing the API server must allow: a SelfSubjectAccessReview's resourceAttributes."""
+    """One thing the API server must allow: a SelfSubjectAccessReview's resourceAttributes. `name`: one object only."""
 
     verb: str
     resource: str
     group: str = ""
     namespace: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,6 +72,8 @@ class Api:
         wanted = {"verb": right.verb, "group": right.group, "resource": resource, "namespace": right.namespace}
         if subresource:
             wanted["subresource"] = subresource
+        if right.name:
+            wanted["name"] = right.name
         review = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",

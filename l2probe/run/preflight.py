@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from l2probe.announcers import cilium, kubevip, metallb
 from l2probe.errors import ClusterError, NotAllowedError
-from l2probe.model import Cluster, Ip, Node, Right, Vantage
+from l2probe.model import Cluster, Dialect, Ip, Node, Right, Vantage
 from l2probe.observe.pull_secret import RegistryLogin
 from l2probe.run.edges import Edges
 from l2probe.run.plan import Plan
@@ -37,6 +37,10 @@ NEEDED = (
     ("watch", "endpointslices", "discovery.k8s.io"),
 )
 """Every verb that `run` cannot do without: verb, resource, API group."""
+SCRIPT_ONLY = frozenset({("create", "configmaps", ""), ("create", "secrets", "")})
+"""Those for the source and the secret of our own script; other images are given neither."""
+COPY = ("create", "secrets", "")
+"""Of a registry's login a copy is made beside the Pods, whatever runs in them."""
 WANTED = (
     ("list", "events", ""),
     ("watch", "events", ""),
@@ -73,6 +77,12 @@ class Ground:
         return tuple(address for node in self.nodes for address in node.addresses)
 
 
+def needed(dialect: Dialect, *, login: bool) -> tuple[tuple[str, str, str], ...]:
+    """Return the verbs that a run with these echo Pods cannot do without; `login`: with a Secret for their registry."""
+    spared = frozenset() if dialect is Dialect.SCRIPT else SCRIPT_ONLY - ({COPY} if login else set())
+    return tuple(right for right in NEEDED if right not in spared)
+
+
 def rights(table: Sequence[tuple[str, str, str]], namespace: str) -> tuple[Right, ...]:
     """Return the table's rights as questions about the namespace of the run."""
     outside = _CLUSTER_SCOPED | _ANYWHERE
@@ -91,10 +101,11 @@ def survey(plan: Plan, edges: Edges) -> Ground:
     api, namespace = edges.api, plan.workload.namespace
     with ThreadPoolExecutor(4, thread_name_prefix="preflight") as pool:
         version = pool.submit(api.version)
-        needed = pool.submit(api.missing_rights, (*rights(NEEDED, namespace), *_pull_rights(plan)))
+        table = needed(plan.workload.dialect, login=plan.workload.pull_secret is not None)
+        asked = pool.submit(api.missing_rights, (*rights(table, namespace), *_pull_rights(plan)))
         described = pool.submit(api.cluster)
         server = version.result()
-        require(needed.result())
+        require(asked.result(), plan)
         cluster = described.result()
         wanted = (*WANTED, *CLAIMS.get(cluster.implementation or "", ()))
         cluster = _with_missing(cluster, api.missing_rights(rights(wanted, namespace)), server)
@@ -109,7 +120,12 @@ def survey(plan: Plan, edges: Edges) -> Ground:
 def _pull_rights(plan: Plan) -> tuple[Right, ...]:
     """Return what the user's pull Secret needs: without one nobody's Secrets are read."""
     secret = plan.workload.pull_secret
-    return (Right(verb="get", resource="secrets", namespace=secret.namespace),) if secret else ()
+    return (login_right(secret.namespace, secret.name),) if secret else ()
+
+
+def login_right(namespace: str, name: str) -> Right:
+    """Return the right to read one registry login and no other Secret beside it."""
+    return Right(verb="get", resource="secrets", namespace=namespace, name=name)
 
 
 def _with_missing(cluster: Cluster, missing: Sequence[Right], server: str) -> Cluster:
@@ -117,14 +133,19 @@ def _with_missing(cluster: Cluster, missing: Sequence[Right], server: str) -> Cl
     return replace(cluster, missing_rights=both, server_version=cluster.server_version or server)
 
 
-def require(missing: Sequence[Right]) -> None:
-    """Raise NotAllowedError that names every denied verb."""
+def require(missing: Sequence[Right], plan: Plan) -> None:
+    """Raise NotAllowedError that names every denied verb, and how to grant what this run needs."""
     if not missing:
         return
+    workload = plan.workload
+    echo = "" if workload.dialect is Dialect.SCRIPT else f" --echo {workload.dialect}"
+    secret = workload.pull_secret
+    login = f" --image-pull-secret {secret.namespace}/{secret.name}" if secret else ""
     named = ", ".join(f"{right.verb} {spell(right)}" for right in missing)
     raise NotAllowedError(
         f"The API server does not let this user {named}.",
-        "An administrator can grant exactly what is needed: `l2probe rbac --user USER | kubectl apply -f -`.",
+        f"An administrator can grant exactly what is needed: `l2probe rbac{echo}{login} --user USER | "
+        "kubectl apply -f -`.",
     )
 
 

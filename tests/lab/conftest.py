@@ -7,12 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+PROGRAMS = Path(__file__).parents[1] / "dialects"
 PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
 
 
@@ -68,6 +72,20 @@ def commander() -> Command:
         return Ran(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
     return run
+
+
+@contextmanager
+def dialect_images() -> Iterator[dict[str, str]]:
+    """Give the environment in which the lab has agnhost and whoami; Pods may not enter pytest's own directories."""
+    directory = Path(tempfile.mkdtemp(prefix="l2probe-images-"))
+    directory.chmod(0o755)
+    for program in PROGRAMS.glob("*.py"):
+        shutil.copy(program, directory / program.stem)
+        (directory / program.stem).chmod(0o755)
+    try:
+        yield {"L2PROBE_LAB_IMAGES": str(directory)}
+    finally:
+        shutil.rmtree(directory)
 
 
 @pytest.fixture

@@ -5,29 +5,20 @@ tests/real/test_agnhost.py does the same with the released agnhost.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.lab.conftest import Command
+from tests.lab.conftest import Command, dialect_images
 
 pytestmark = pytest.mark.lab
-PROGRAMS = Path(__file__).parents[1] / "dialects"
 
 
 @pytest.fixture
 def images() -> Iterator[dict[str, str]]:
-    """Return the environment that gives the lab both images; Pods may not enter pytest's own directories."""
-    directory = Path(tempfile.mkdtemp(prefix="l2probe-images-"))
-    directory.chmod(0o755)
-    for program in PROGRAMS.glob("*.py"):
-        shutil.copy(program, directory / program.stem)
-        (directory / program.stem).chmod(0o755)
-    yield {"L2PROBE_LAB_IMAGES": str(directory)}
-    shutil.rmtree(directory)
+    """Return the environment that gives the lab both images."""
+    with dialect_images() as environment:
+        yield environment
 
 
 def test_agnhost_proves_announcer_traffic_and_client_over_tcp_and_udp(l2probe: Command, images: dict[str, str]) -> None:

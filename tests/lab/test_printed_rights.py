@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.conftest import Command, commander
+from tests.lab.conftest import Command, commander, dialect_images
 from tests.lab.planes import needs_kubectl
 from tests.lab.test_lab_command import free
 
@@ -18,9 +18,10 @@ def lab() -> Iterator[Command]:
     """Bring one lab up for these tests; its server judges whom the person impersonates by roles and bindings."""
     needs_kubectl()
     command = free(commander())
-    assert command("lab", "up").code == 0
-    yield command
-    assert command("lab", "down").code == 0
+    with dialect_images() as images:
+        assert command("lab", "up", env=images).code == 0
+        yield command
+        assert command("lab", "down").code == 0
 
 
 def inside(lab: Command, script: str) -> int:
@@ -29,13 +30,21 @@ def inside(lab: Command, script: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "command", [("run",), ("diagnose", "--all"), ("audit", "--on-wire")], ids=lambda words: words[0]
+    ("command", "needs"),
+    [
+        (("run",), ("run",)),
+        (("run", "--echo", "agnhost"), ("run", "--echo", "agnhost")),
+        (("diagnose", "--all"), ("diagnose",)),
+        (("audit", "--on-wire"), ("audit",)),
+    ],
+    ids="-".join,
 )
-def test_the_printed_rights_are_enough(lab: Command, command: tuple[str, ...]) -> None:
+def test_the_printed_rights_are_enough(lab: Command, command: tuple[str, ...], needs: tuple[str, ...]) -> None:
     """With them and no other right nothing stays unread; without any, nothing is read at all."""
-    who = ("--as", f"jane-{command[0]}", "-o", "json")
+    user = f"jane-{'-'.join(needs)}"
+    who = ("--as", user, "-o", "json")
     before = lab("lab", "shell", "--", "l2probe", *command, *who)
-    grant = f"l2probe rbac --for {command[0]} --user jane-{command[0]} | kubectl apply -f -"
+    grant = f"l2probe rbac --for {' '.join(needs)} --user {user} | kubectl apply -f -"
     assert inside(lab, grant) == 0
     after = lab("lab", "shell", "--", "l2probe", *command, *who)
 

@@ -179,7 +179,7 @@ def test_deletion_survives_a_watch_that_ends(api: Api, kube: Connect) -> None:
 
 
 def test_missing_rights_are_those_that_the_server_denies(api: Api, kube: Connect) -> None:
-    """One review for each right, with verb, group, resource, subresource and namespace."""
+    """One review for each right, with verb, group, resource, subresource, namespace and name."""
 
     def review(handler: Handler) -> None:
         wanted = handler.api.asked[-1].body["spec"]["resourceAttributes"]
@@ -191,6 +191,7 @@ def test_missing_rights_are_those_that_the_server_denies(api: Api, kube: Connect
     rights = [
         Right(verb="list", resource="leases", group="coordination.k8s.io", namespace="kube-system"),
         Right(verb="get", resource="pods/log", namespace="here"),
+        Right(verb="get", resource="secrets", namespace="here", name="login"),
     ]
     connected = kube()
 
@@ -200,6 +201,7 @@ def test_missing_rights_are_those_that_the_server_denies(api: Api, kube: Connect
     assert asked == [
         {"verb": "list", "group": "coordination.k8s.io", "resource": "leases", "namespace": "kube-system"},
         {"verb": "get", "group": "", "resource": "pods", "subresource": "log", "namespace": "here"},
+        {"verb": "get", "group": "", "resource": "secrets", "namespace": "here", "name": "login"},
     ]
 
 

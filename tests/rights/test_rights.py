@@ -10,10 +10,10 @@ from click.testing import CliRunner
 
 from l2probe.cli import cli
 from l2probe.diagnose import reading
-from l2probe.model import Right
+from l2probe.model import Dialect, Right
 from l2probe.observe import survey
-from l2probe.rights import COMMANDS, NARROWED, WITHIN, Holder, manifests
-from l2probe.run.preflight import NEEDED, WANTED
+from l2probe.rights import COMMANDS, NARROWED, WITHIN, Holder, Scope, manifests
+from l2probe.run.preflight import NEEDED, WANTED, needed
 
 READ = {right for module in (survey, reading) for right in vars(module).values() if isinstance(right, Right)}
 READ |= set(reading.CLAIM_RIGHTS.values())
@@ -79,7 +79,7 @@ def test_every_role_is_bound_once_to_the_holder(command: str) -> None:
 
 def test_an_audit_of_one_namespace_needs_nothing_in_others() -> None:
     """Services, slices, events and leases there, leases in kube-system; everywhere only what has no tenant."""
-    made: list[Any] = list(manifests("audit", Holder(), "shop"))
+    made: list[Any] = list(manifests("audit", Holder(), Scope(namespace="shop")))
     places = {
         each["metadata"].get("namespace", ""): {what for rule in each["rules"] for what in rule["resources"]}
         for each in made
@@ -105,11 +105,65 @@ def test_an_audit_of_one_namespace_needs_nothing_in_others() -> None:
 def test_roles_of_one_namespace_replace_no_others() -> None:
     """Two tenants, and who may audit all, keep their roles: each has a name of its own; one place has one role."""
     namespaces = ("", "shop", "bank", "kube-system")
-    made: list[list[Any]] = [list(manifests("audit", Holder(user="jane"), namespace)) for namespace in namespaces]
+    made: list[list[Any]] = [
+        list(manifests("audit", Holder(user="jane"), Scope(namespace=namespace))) for namespace in namespaces
+    ]
     own = made[-1]
 
     assert len({frozenset(each["metadata"]["name"] for each in some) for some in made}) == len(namespaces)
     assert len([each for each in own if each["kind"] == "Role"]) == 1
+
+
+def made_by(scope: Scope) -> set[tuple[str, str, str]]:
+    """Return what the roles for a run of this scope allow."""
+    roles: list[Any] = [each for each in manifests("run", Holder(), scope) if "rules" in each]
+    return {
+        (place.get("namespace", ""), verb, resource)
+        for role in roles
+        for place in [role["metadata"]]
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+MAKES = {("", "create", "configmaps"), ("", "create", "secrets")}
+
+
+@pytest.mark.parametrize("echo", [Dialect.AGNHOST, Dialect.WHOAMI])
+def test_an_image_that_is_given_no_file_and_no_secret_costs_no_right_to_make_them(echo: Dialect) -> None:
+    """All other rights are those of our script's run, and those that the preflight of such a run asks for."""
+    script, image = made_by(Scope()), made_by(Scope(echo=echo))
+
+    assert script - image == MAKES
+    assert image <= script
+    asked = {(verb, resource) for verb, resource, _ in needed(echo, login=False)}
+    assert asked <= {(verb, resource) for place, verb, resource in image if not place}
+
+
+def test_a_registrys_login_costs_that_secret_and_the_copy_of_it() -> None:
+    """To read it by its name in its namespace; an image makes a Secret then too, and still no ConfigMap."""
+    scope = Scope(echo=Dialect.AGNHOST, login=("ops", "registry"))
+    roles: list[Any] = list(manifests("run", Holder(), scope))
+
+    assert made_by(scope) - made_by(Scope(echo=Dialect.AGNHOST)) == {
+        ("ops", "get", "secrets"),
+        ("", "create", "secrets"),
+    }
+    (rule,) = (rule for each in roles if each["metadata"].get("namespace") == "ops" for rule in each.get("rules", ()))
+    assert rule["resourceNames"] == ["registry"]
+
+
+@pytest.mark.parametrize("words", [("--echo", "agnhost"), ("--image-pull-secret", "ops/registry")])
+def test_who_makes_no_pods_needs_none_of_it(words: tuple[str, ...]) -> None:
+    """The options of a run are refused with other commands, and each call of a run has roles of its own name."""
+    refused = CliRunner().invoke(cli, ["rbac", "--for", "audit", *words])
+    printed = CliRunner().invoke(cli, ["rbac", *words])
+
+    assert refused.exit_code == 2
+    assert "go with --for run" in refused.stderr
+    assert printed.exit_code == 0
+    assert "name: l2probe-run\n" not in printed.stdout
 
 
 def test_only_an_audit_keeps_to_a_namespace() -> None:

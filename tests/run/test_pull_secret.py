@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from l2probe.errors import ClusterError, NotAllowedError
+from l2probe.model import Dialect
 from l2probe.run import run
 from l2probe.run.plan import Plan
+from l2probe.run.preflight import survey
 from l2probe.workload.manifests import PullSecret
 from tests.run.played import World, plan
 
@@ -60,3 +62,26 @@ def test_the_right_to_read_secrets_is_asked_for_only_when_needed() -> None:
     assert world.calls["pull_secret"] == 0
     with pytest.raises(NotAllowedError, match="get secrets"):
         run(wanting("registry"), world.edges())
+
+
+@pytest.mark.parametrize("dialect", [Dialect.AGNHOST, Dialect.WHOAMI])
+def test_an_image_needs_no_right_to_make_what_it_is_not_given(dialect: Dialect) -> None:
+    """No ConfigMap and no Secret is made for it, so nobody is asked for the right; our script is refused without."""
+    world = World(denied=frozenset({"create configmaps", "create secrets"}))
+    made = plan()
+
+    survey(replace(made, workload=replace(made.workload, dialect=dialect)), world.edges())
+    with pytest.raises(NotAllowedError, match="create configmaps, create secrets"):
+        survey(made, world.edges())
+
+
+def test_the_copy_of_a_login_is_a_right_whatever_runs() -> None:
+    """A Secret is made for it beside any image; the remedy prints the rights of exactly this call."""
+    made = wanting("registry")
+    image = replace(made, workload=replace(made.workload, dialect=Dialect.AGNHOST))
+
+    with pytest.raises(NotAllowedError, match="create secrets") as refused:
+        survey(image, World(denied=frozenset({"create configmaps", "create secrets"})).edges())
+
+    assert "create configmaps" not in refused.value.message
+    assert "l2probe rbac --echo agnhost --image-pull-secret default/registry --user" in refused.value.hint
