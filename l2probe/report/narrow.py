@@ -6,7 +6,7 @@ An address, a name or a finding's code is never cut: where nothing more can be f
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
@@ -83,9 +83,14 @@ def done(step: Step, table: Fitted) -> Fitted:
 
 def folded(column: Sequence[str], where: re.Pattern[str], least: int) -> tuple[str, ...]:
     """Return the cells of a column, no wider than `least` or its longest piece; pieces that fit share a line."""
-    pieces = [[piece for line in cell.split("\n") for piece in _pieces(line, where)] for cell in column]
-    most = max((len(piece.rstrip()) for cell in pieces for piece in cell), default=0)
-    return tuple("\n".join(_packed(cell, max(most, least))) for cell in pieces)
+    lines = {line: tuple(_pieces(line, where)) for cell in set(column) for line in cell.split("\n")}
+    most = max(least, max((len(piece.rstrip()) for pieces in lines.values() for piece in pieces), default=0))
+    return tuple(
+        "\n".join(part for line in cell.split("\n") for part in _packed(lines[line], most))
+        if widest(cell) > most
+        else cell
+        for cell in column
+    )
 
 
 def _pieces(line: str, where: re.Pattern[str]) -> Iterator[str]:
@@ -111,13 +116,17 @@ def _columns(table: Fitted) -> list[tuple[str, ...]]:
     return list(zip(*table.lines, strict=True)) if table.lines else [() for _ in table.head]
 
 
-def drawn(table: Fitted) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Yield each line of the text, with the cells by heading of the row that begins there ({} where none does)."""
+def drawn(table: Fitted) -> Iterator[tuple[str, str]]:
+    """Yield each line of the text, with the first cell of the row that begins there ("" where none does)."""
     # Not by tabulate, which takes a second for ten thousand lines.
     form = (" " * GAP).join(f"{{:<{width}}}" for width in widths(table)).format
-    yield form(*map(str.upper, table.head)).rstrip(), {}
-    for line in table.lines:
-        named = dict(zip(table.head, line, strict=True))
-        for cells in zip_longest(*(cell.split("\n") for cell in line), fillvalue=""):
-            yield form(*cells).rstrip(), named
-            named = {}
+    yield form(*map(str.upper, table.head)).rstrip(), ""
+    for row in table.lines:
+        begun = row[0]
+        for cells in zip_longest(*(cell.split("\n") for cell in row), fillvalue="") if _is_folded(row) else (row,):
+            yield form(*cells).rstrip(), begun
+            begun = ""
+
+
+def _is_folded(row: Sequence[str]) -> bool:
+    return any("\n" in cell for cell in row)

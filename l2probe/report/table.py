@@ -11,7 +11,7 @@ from l2probe.judge.order import PREDICTED
 from l2probe.judge.words import listing, seconds
 from l2probe.model import Evidence, Finding, Report, Verdict
 from l2probe.report.checked import checked, summary
-from l2probe.report.inventory import HEAD, STEPS, inventory, totals, unfinished
+from l2probe.report.inventory import STEPS, inventory, totals, unfinished
 from l2probe.report.layout import GAP, NARROWEST, grid, wrap
 from l2probe.report.narrow import drawn, fitted
 from l2probe.report.proofs import rows
@@ -84,8 +84,7 @@ def services(evidence: Evidence, *, color: bool, width: int | None) -> str:
     table = fitted(inventory(evidence), width, STEPS)
     words = {verdict.upper(): verdict for verdict in Verdict}
     lines = []
-    for line, cells in drawn(table):
-        word = cells.get(HEAD[0], "")
+    for line, word in drawn(table):
         lines.append(paint(word, words[word], color=color) + line[len(word) :] if word in words else line)
     if table.left_out and width is not None:
         left = listing(heading.lower() for heading in table.left_out)

@@ -65,6 +65,17 @@ def test_pieces_share_a_line_where_they_fit() -> None:
     assert column == ("shop/web", "monitoring/\nkube-prometheus-stack")
 
 
+def test_what_was_folded_can_be_folded_again() -> None:
+    """A second fold breaks the lines of the first one; it never joins them."""
+    once = folded(("D06 mtu and 2 more", "D01 local-policy-blackhole"), re.compile(r" (?=and \d)"), 7)
+    again = folded(once, re.compile(r"^\w+ "), 7)
+
+    assert once == ("D06 mtu and 2 more", "D01 local-policy-blackhole")
+    assert folded(("D06 mtu and 2 more",), re.compile(r" (?=and \d)"), 7) == ("D06 mtu\nand 2 more",)
+    assert again == ("D06 mtu and 2 more", "D01\nlocal-policy-blackhole")
+    assert folded(("D06 mtu\nand 2 more", "x" * 20), re.compile(r"^\w+ "), 7) == ("D06 mtu\nand 2 more", "x" * 20)
+
+
 def test_no_step_is_taken_without_need() -> None:
     """The steps end as soon as the table fits; a column that a table lacks is no step at all."""
     shown = Shown(title="", head=("A", "B"), lines=(("1, 2", "x"),))
