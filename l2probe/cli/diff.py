@@ -69,7 +69,7 @@ def table(old: Report, new: Report, changes: Sequence[Change], width: int) -> st
 
 def lines(change: Change, width: int) -> str:
     """Return one change: what it means, what it is about, before and after; of a finding what it says."""
-    from l2probe.report.layout import NARROWEST, wrap  # noqa: PLC0415 - brings tabulate
+    from l2probe.report.layout import NARROWEST, wrap  # noqa: PLC0415 - only to draw
 
     what = " ".join(filter(None, (change.topic, change.subject)))
     effect, width = f"{change.effect.upper():<9}", max(width, NARROWEST)

@@ -44,7 +44,7 @@ def index(catalogue: dict[str, str]) -> str:
     whole = [f"{code}  {slug:{SLUG_WIDTH}}  {about}" for code, slug, about in lines]
     if width is None or width >= max(map(len, whole)):
         return "\n".join(whole)
-    from l2probe.report.layout import columns  # noqa: PLC0415 - brings tabulate
+    from l2probe.report.layout import columns  # noqa: PLC0415 - only to draw
 
     return columns(lines, width)
 
@@ -74,7 +74,7 @@ def fitting(page: str) -> str:
     width = terminal.width()
     if width is None or width >= PAGE_WIDTH:
         return page
-    from l2probe.report.layout import reflow  # noqa: PLC0415 - brings tabulate
+    from l2probe.report.layout import reflow  # noqa: PLC0415 - only to draw
 
     return reflow(page, width)
 

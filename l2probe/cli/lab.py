@@ -94,7 +94,7 @@ def show_status(fields: Mapping[str, object], output: str) -> None:
     if output == "json":
         click.echo(json.dumps(fields))
         return
-    from l2probe.report.layout import NARROWEST, wrap  # noqa: PLC0415 - brings tabulate
+    from l2probe.report.layout import NARROWEST, wrap  # noqa: PLC0415 - only to draw
 
     name_width, columns = max(len(name) for name in fields), terminal.width()
     for name, value in fields.items():
@@ -149,7 +149,7 @@ def _table(rows: Sequence[Mapping[str, str]], output: str) -> None:
     if output == "json":
         click.echo(json.dumps(rows))
         return
-    from l2probe.report.layout import columns  # noqa: PLC0415 - brings tabulate
+    from l2probe.report.layout import columns  # noqa: PLC0415 - only to draw
 
     click.echo(columns([tuple(row.values()) for row in rows], terminal.width()))
 

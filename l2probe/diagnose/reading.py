@@ -32,7 +32,7 @@ SINGLY = 16
 """Services whose addresses are read again one by one; of more the whole list is read."""
 PARALLEL = 8
 WARNING = "Warning"
-Leases = Mapping[Name, objects.LeaseObject]
+Leases = dict[Name, objects.LeaseObject]
 Found = Mapping[Name, tuple[Claim, ...]]
 Announced = tuple[Found, tuple[Claim, ...]]
 """The claims about the Services that were asked about, and those about none of them."""
@@ -232,7 +232,7 @@ def _kube_vip(transport: Transport, announcer: Announcer, services: Collection[N
     return _pick(leases, wanted, lambda name: name[1].startswith(kubevip.LEASE_PREFIX), kubevip.claim)
 
 
-def _leases_around(transport: Transport, announcer: Announcer, namespaces: Collection[str]) -> dict[Name, Lease]:
+def _leases_around(transport: Transport, announcer: Announcer, namespaces: Collection[str]) -> Leases:
     """Return all leases; who may not list them all gets those of a single namespace and of the announcer's own."""
     try:
         return _leases(transport, "")
