@@ -102,9 +102,15 @@ def refused_by_application(evidence: Evidence) -> Iterator[Finding]:
                 f"The RST came from {senders}." if senders else "",
             ),
             remedy="Compare the Service's targetPort with the port on which the container listens, on all "
-            "addresses and not only loopback.",
+            f"addresses and not only loopback.{unknown_refuser(case, [e for _, e in refused])}",
             subject=about(case, (e.vip for _, e in refused)),
         )
+
+
+def unknown_refuser(case: Case, refused: list[Exchange]) -> str:
+    """Return whose refusals may not be the cluster's: MACs that no node owned; "" when all were nodes'."""
+    strange = listing(str(e.reply_mac) for e in refused if e.reply_mac and not node_of(case, e.reply_mac))
+    return f" First find whose MAC {strange} is: what is no node's may have the address too." if strange else ""
 
 
 def reply_from_other_nic(evidence: Evidence) -> Iterator[Finding]:

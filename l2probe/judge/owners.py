@@ -83,20 +83,28 @@ def contend(case: Case, one: Owner, other: Owner) -> bool:
     """Whether two answered at the same time without a handover that explains it."""
     start = max(one.replies[0].at, other.replies[0].at)
     end = min(one.replies[-1].at, other.replies[-1].at)
-    if end < start or is_relief(*sorted((one, other), key=lambda owner: owner.replies[0].at)):
+    if end < start or is_relief(*in_order(one, other)):
         return False
     handed_over = len({claim.holder for claim in claims(case) or ()} & {one.node, other.node} - {None}) > 1
     within = [(owner, frame) for owner in (one, other) for frame in owner.replies if start <= frame.at <= end]
     return not (handed_over and all(licensed(case, owner, frame) for owner, frame in within))
 
 
+def in_order(one: Owner, other: Owner) -> tuple[Owner, Owner]:
+    """Return the two in the order in which they answered first."""
+    return (one, other) if one.replies[0].at <= other.replies[0].at else (other, one)
+
+
 def is_relief(before: Owner, after: Owner) -> bool:
-    """Whether one node took over from another: both answered for a moment, then the first never again.
+    """Whether one node took over from another: both answered for a moment, then the first never again."""
+    return before.node is not None and after.node is not None and was_brief(before, after)
+
+
+def was_brief(before: Owner, after: Owner) -> bool:
+    """Whether two answered for a moment, then the first never again.
 
     Only what was asked later shows it: the second answered that several times, and the first kept silent.
     """
-    if before.node is None or after.node is None:
-        return False
     ended = before.replies[-1].at
     alone = [frame for frame in after.replies if frame.at > ended and frame.solicited]
     overlapped = ended - after.replies[0].at
@@ -249,17 +257,51 @@ def ends_at(evidence: Evidence) -> Mapping[Mac | None, tuple[Outcome, ...]]:
 
 
 def is_second_owner(case: Case, vip: Ip, owner: Owner) -> bool:
-    """Whether a stranger has a Service of the user's at the same time as a node.
+    """Whether a stranger has a Service of the user's at the same time as a node, and cannot be that node's other NIC.
 
-    Who answered such a Service is not proven, so a second NIC of that node looks the same.
+    Who answered such a Service is not proven, so beside one node a second NIC of it (arp_ignore=1) looks the same. It
+    is no NIC of several nodes, and none that does its work when it turns away what the node itself answered.
     """
     if any(trial.own for trial in case.trials) or owner.node is not None or not all_mapped(case.evidence):
         return False
-    return any(other.node is not None and contend(case, owner, other) for other in owners(case, vip))
+    return bool(companions(case, vip, owner)) and (is_everywhere(case.evidence, owner) or turns_away(case, owner))
+
+
+def companions(case: Case, vip: Ip, owner: Owner) -> tuple[NodeName, ...]:
+    """Return the nodes that answered for this VIP at the same time as a stranger, and that it did not relieve."""
+    others = [other for other in owners(case, vip) if other.node is not None and contend(case, owner, other)]
+    return tuple(other.node for other in others if other.node and not was_brief(*in_order(owner, other)))
+
+
+def is_everywhere(evidence: Evidence, owner: Owner) -> bool:
+    """Whether a stranger answered beside several nodes: then it is no NIC of one of them at least.
+
+    A MAC that answered for nodes' own addresses stands before nodes (a router's proxy ARP, a hypervisor).
+    """
+    beside = {node for mac in owner.macs for node in nodes_beside(evidence).get(mac, ())}
+    return len(beside) > 1 and not {reply.mac for reply in evidence.node_replies or ()} & set(owner.macs)
+
+
+@once
+def nodes_beside(evidence: Evidence) -> Mapping[Mac, frozenset[NodeName]]:
+    """Return for each MAC that no node owns the nodes that answered for the same address at the same time, anywhere."""
+    found: dict[Mac, set[NodeName]] = {}
+    for case in cases(evidence):
+        for vip in vips(case):
+            for owner in strangers(case, vip):
+                found.setdefault(owner.macs[0], set()).update(companions(case, vip, owner))
+    return {mac: frozenset(nodes) for mac, nodes in found.items()}
+
+
+def turns_away(case: Case, owner: Owner) -> bool:
+    """Whether a MAC answered none of several exchanges with a Service, while a node answered what went to it."""
+    tried = [(e.sent_mac, answered(e)) for t, e in exchanges(promised_trials(case)) if tells(t, e)]
+    ends = [good for mac, good in tried if mac in owner.macs]
+    return len(ends) >= SEVERAL and not any(ends) and any(good and node_of(case, mac) for mac, good in tried)
 
 
 def is_accused(case: Case, vip: Ip, owner: Owner) -> bool:
-    """Whether a stranger is called foreign: proven, or beside a node at a Service of the user's; never a proven part.
+    """Whether a stranger is called foreign: proven, or beside a node and not its other NIC; never a proven part.
 
     A MAC through which our own Pod answered elsewhere is part of the cluster.
     """

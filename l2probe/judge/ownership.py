@@ -17,6 +17,7 @@ from l2probe.judge.owners import (
     contend,
     contenders,
     is_accused,
+    is_everywhere,
     is_foreign,
     lies,
     owners,
@@ -160,7 +161,9 @@ def stranger(case: Case, found: list[Owner]) -> str:
         return "belongs to no node of the cluster"
     if all(is_foreign(case, owner) for owner in found):
         return "is no node's known MAC, and nothing that was sent to it arrived"
-    return "is no node's known MAC, while a node answered at the same time"
+    if all(is_everywhere(case.evidence, owner) for owner in found):
+        return "is no node's known MAC, while different nodes answered for different addresses at the same time as it"
+    return "is no node's known MAC, and served nothing while a node that answered at the same time served"
 
 
 def second_nic(case: Case, found: list[Owner]) -> str:

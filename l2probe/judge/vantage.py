@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from l2probe.judge.case import cases, exchanges, family, node_of, vips
 from l2probe.judge.finding import about, finding
-from l2probe.judge.owners import hears, is_accused, strangers, unmapped_nodes
+from l2probe.judge.owners import companions, hears, is_accused, owners, strangers, unmapped_nodes
 from l2probe.judge.ownership import answers
 from l2probe.judge.words import count, listing, outcomes
 from l2probe.model import Evidence, Finding, Ip, Outcome, Right, Verdict
@@ -173,16 +173,24 @@ def announcer_unmapped(evidence: Evidence) -> Iterator[Finding]:
         if not found:
             continue
         macs = {mac for _, owner in found for mac in owner.macs}
-        tried = [e for trial, e in exchanges(case.trials) if trial.own and e.sent_mac in macs]
-        good = sum(exchange.outcome is Outcome.ANSWERED for exchange in tried)
-        missing = unmapped_nodes(evidence)
+        went = [(trial.own, e) for trial, e in exchanges(case.trials) if e.sent_mac in macs]
+        tried = [exchange for _, exchange in went]
+        good = sum(own and exchange.outcome is Outcome.ANSWERED for own, exchange in went)
+        missing, beside = unmapped_nodes(evidence), listing(n for vip, o in found for n in companions(case, vip, o))
         yield finding(
             "V06",
             Verdict.UNKNOWN,
-            says=f"{listing(sorted(macs))} answered for {listing(vip for vip, _ in found)}, a MAC that no "
-            "node answered with for its own address.",
+            says=f"{listing(sorted(macs))} answered for {listing(vip for vip, _ in found)}"
+            f"{f' at the same time as {beside}' if beside else ''}, a MAC that no node answered with for its own "
+            "address.",
             because=(
                 *(answers(owner, vip) for vip, owner in found),
+                *(
+                    answers(o, v)
+                    for v, stranger in found
+                    for o in owners(case, v)
+                    if o.node in companions(case, v, stranger)
+                ),
                 f"Not known: the MAC of {listing(missing)}." if missing else "",
                 f"Our Pod answered {good} of {count(len(tried), 'exchange')} sent to it: it belongs to the cluster."
                 if good
@@ -190,7 +198,20 @@ def announcer_unmapped(evidence: Evidence) -> Iterator[Finding]:
                 if tried
                 else "",
             ),
-            remedy="Compare the MAC with `ip link` on the nodes: a second NIC, a bond or a bridge in front "
-            "of a node looks like this.",
+            remedy=tell_apart(beside, proven=bool(good)),
             subject=about(case, (vip for vip, _ in found)),
         )
+
+
+def tell_apart(beside: str, *, proven: bool) -> str:
+    """Return what tells a node's other NIC from a machine that does not belong here; `beside`: who answered as well."""
+    if proven or not beside:
+        return (
+            "Compare the MAC with `ip link` on the nodes: a second NIC, a bond or a bridge in front "
+            "of a node looks like this."
+        )
+    return (
+        f"Compare the MAC with `ip link` on {beside}: a second NIC that answers for its own addresses only "
+        "(arp_ignore=1) looks like this and does no harm (C02); if no node has it, a machine outside the cluster has "
+        "the address (C03): find it in the switch's table. `l2probe run` shows whether a Pod answers through it."
+    )

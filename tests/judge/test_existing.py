@@ -126,17 +126,6 @@ def test_two_answerers_are_a_split_brain() -> None:
     assert causes(doubled(diagnosed())) == [("C01", Verdict.FAIL)]
 
 
-def test_a_foreign_machine_is_foreign_although_it_accepts_connections() -> None:
-    """A connect that a stranger accepted proves nothing for it: it is no node's MAC, so it is C03."""
-    extra = tuple(reply(API.vips[0], FOREIGN, T0 + 0.05 + 0.1 * number) for number in range(3))
-    evidence = with_trial(diagnosed(), "api", lambda one: replace(one, replies=(*(one.replies or ()), *extra)))
-
-    stolen = each(evidence, lambda one: replace(one, sent_mac=FOREIGN, reply_mac=FOREIGN), "api")
-
-    assert causes(stolen)[0] == ("C03", Verdict.FAIL)
-    assert "V06" not in {found.code for found in judge(stolen)}
-
-
 def test_lost_connects_name_the_announcer_and_what_would_look_the_same() -> None:
     """All connects to one Service time out: D03, with the other causes that fit and what tells them apart."""
     evidence = all_end(diagnosed(), Outcome.TIMEOUT, "api")
@@ -497,21 +486,6 @@ def test_each_node_that_answers_without_the_lease_is_to_be_restarted() -> None:
     found = next(one for one in judge(each_trial(diagnosed(), elsewhere)) if one.code == "C04")
 
     assert found.remedy.startswith("Restart the agent on node-1 (shop/api) and node-2 (shop/web);")
-
-
-def test_a_second_owner_of_a_users_service_names_the_other_nic() -> None:
-    """Both answer at once: C03, with what would look the same. A stranger alone that is answered through is V06."""
-    extra = tuple(reply(vip, FOREIGN, T0 + 0.05 + 0.1 * number) for number in range(3) for vip in API.vips)
-    both = with_trial(diagnosed(), "api", lambda one: replace(one, replies=(*(one.replies or ()), *extra)))
-    alone = each(
-        with_trial(diagnosed(), "api", lambda one: replace(one, replies=extra)),
-        lambda one: replace(one, sent_mac=FOREIGN, reply_mac=FOREIGN),
-        "api",
-    )
-
-    assert causes(both)[0] == ("C03", Verdict.FAIL)
-    assert "second NIC" in only(both, "C03").remedy
-    assert causes(alone) == [("V06", Verdict.UNKNOWN)]
 
 
 def on_metallb(cluster: Cluster) -> Cluster:

