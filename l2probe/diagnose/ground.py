@@ -8,7 +8,7 @@ from pathlib import Path
 
 from l2probe.announcers.lease import gone
 from l2probe.diagnose.edges import Edges, Name
-from l2probe.diagnose.following import FOLLOW_SECONDS, STEP_SECONDS, worth_following
+from l2probe.diagnose.following import AWAIT_STEP_SECONDS, FOLLOW_SECONDS, STEP_SECONDS, worth_awaiting, worth_following
 from l2probe.diagnose.place import NOWHERE, Place
 from l2probe.diagnose.reading import CLAIM_RIGHTS
 from l2probe.diagnose.subjects import Wish, key
@@ -89,10 +89,13 @@ def remember(ground: Ground, found: Mapping[Name, tuple[Claim, ...]], now: float
 
 
 def follow_claims(ground: Ground, read: Callable[[], None], now: Callable[[], float], pause: Pause) -> None:
-    """Read the claims on while an announcer has only just changed: it may do so again and again."""
+    """Read the claims on while an announcer has only just changed, or until a lease that looks old is renewed."""
     until = now() + FOLLOW_SECONDS
-    while worth_following((ground.claims or {}).values()) and now() < until:
+    while now() < until and worth_following((ground.claims or {}).values()):
         pause(STEP_SECONDS)
+        read()
+    while worth_awaiting(ground.cluster, (ground.claims or {}).values(), now()):
+        pause(AWAIT_STEP_SECONDS)
         read()
 
 

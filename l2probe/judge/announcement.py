@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 from l2probe.judge.case import (
     Case,
     answered,
     cases,
     claims,
-    ended,
     exchanges,
     family,
     has_ready_backend,
@@ -20,16 +18,15 @@ from l2probe.judge.case import (
 )
 from l2probe.judge.devices import interface_doubt
 from l2probe.judge.finding import about, finding
+from l2probe.judge.leases import LEASED, Life, claimed, expired, last_claim, life, lifetime, over, skew
 from l2probe.judge.owners import hears, silent
 from l2probe.judge.selection import correction, unmet_terms
 from l2probe.judge.versions import ANNOUNCES_IPV6, CILIUM, is_cilium_before, names, setting
-from l2probe.judge.words import a, count, listing, outcomes, seconds
-from l2probe.model import Claim, Evidence, Finding, Ip, NeighbourReply, NodeName, Outcome, Verdict
+from l2probe.judge.words import a, count, listing, outcomes
+from l2probe.model import Evidence, Finding, Ip, NeighbourReply, NodeName, Outcome, Verdict
 
 BGP_CLASS = "io.cilium/bgp-control-plane"
 """Services of this class are announced by BGP; nobody answers ARP for them (Cilium LB IPAM documentation)."""
-LEASED = ("cilium", "kube-vip")
-"""Implementations that renew a Lease; MetalLB elects without one."""
 
 
 def mute(case: Case, *, proven: bool = False) -> tuple[Ip, ...]:
@@ -180,38 +177,6 @@ def is_explained(case: Case) -> bool:
     return switched_off(case.evidence) is not None or nothing_selected
 
 
-def claimed(case: Case) -> str:
-    """Return the last claim in words."""
-    history, word = claims(case), names(case.evidence.cluster).claim
-    if history is None:
-        return ""
-    if not history:
-        return f"There was no {word} for {case.name}."
-    last = history[-1]
-    if not last.holder:
-        return f"{last.source} named no holder{f': {last.why_nobody}' if last.why_nobody else ''}."
-    renewed = "" if last.renewed is None else f", renewed {seconds(max(0.0, age(case) or 0.0))} before the end"
-    return f"{last.source} named {last.holder}{renewed}, transitions {last.transitions}."
-
-
-def age(case: Case) -> float | None:
-    """Seconds from the last renewal to the end of the observation.
-
-    A renewal that we saw happen is timed by our own clock; only one that we did not see relies on the cluster's.
-    """
-    history = claims(case) or ()
-    if not history or history[-1].renewed is None:
-        return None
-    seen = [after for before, after in pairwise(history) if before.renewed != after.renewed]
-    return ended(case) - (seen[-1].read_at if seen else history[-1].renewed)
-
-
-def is_stale(case: Case, claim: Claim) -> bool:
-    """Whether the claim outlived its own duration unrenewed."""
-    unrenewed = age(case)
-    return unrenewed is not None and claim.duration_seconds is not None and unrenewed > claim.duration_seconds
-
-
 def unclaimed(evidence: Evidence) -> Iterator[Finding]:
     """B06: no live lease, and nobody answers."""
     found = [(case, addresses) for case in cases(evidence) if (addresses := announceable(case, proven=True))]
@@ -225,7 +190,7 @@ def unclaimed(evidence: Evidence) -> Iterator[Finding]:
             "B06",
             Verdict.FAIL,
             says=f"Nobody answered for {listing(addresses)}: {expired(case) or 'no node held its lease'}.",
-            because=(claimed(case), lifetime(case), *silence(case, addresses)),
+            because=(claimed(case), lifetime(case), over(case), *silence(case, addresses)),
             remedy=f"Restart the {agents}; if leases stop again, raise the agents' API rate (k8s-client-qps), and "
             "upgrade.",
             subject=about(case, addresses),
@@ -234,26 +199,9 @@ def unclaimed(evidence: Evidence) -> Iterator[Finding]:
 
 def is_unclaimed(case: Case) -> bool:
     """Whether nobody held a live lease on a Service whose silence no configuration explains."""
-    history = claims(case)
-    if history is None or is_explained(case) or case.evidence.cluster.implementation not in LEASED:
+    if claims(case) is None or is_explained(case) or case.evidence.cluster.implementation not in LEASED:
         return False
-    return not history or not history[-1].holder or is_stale(case, history[-1])
-
-
-def expired(case: Case) -> str:
-    """Return whose lease ran out, in words; "" where nobody held one."""
-    history, old = claims(case) or (), age(case)
-    if not history or not history[-1].holder:
-        return ""
-    return f"the lease of {history[-1].holder} had not been renewed{f' for {seconds(old)}' if old is not None else ''}"
-
-
-def lifetime(case: Case) -> str:
-    """Return the lease's duration against its age, in words."""
-    history, unrenewed = claims(case) or (), age(case)
-    if not history or not history[-1].holder or unrenewed is None or history[-1].duration_seconds is None:
-        return ""
-    return f"A lease lives for {seconds(history[-1].duration_seconds)}; this one was {seconds(unrenewed)} old."
+    return life(case) is Life.OVER
 
 
 def silent_leader(evidence: Evidence) -> Iterator[Finding]:
@@ -285,10 +233,8 @@ def silent_leader(evidence: Evidence) -> Iterator[Finding]:
 
 def idle_holder(case: Case) -> NodeName | None:
     """Return who holds a live claim on a Service whose silence no configuration explains; None where there is none."""
-    history = claims(case)
-    if not history or is_explained(case) or is_stale(case, history[-1]):
-        return None
-    return history[-1].holder
+    last = last_claim(case)
+    return last.holder if last is not None and life(case) is Life.HELD and not is_explained(case) else None
 
 
 def is_heard(evidence: Evidence, holder: NodeName) -> bool:
@@ -320,21 +266,40 @@ def look(holders: list[NodeName]) -> str:
 
 
 def address_silent(evidence: Evidence) -> Iterator[Finding]:
-    """B14: nobody answers, and who should could not be read."""
+    """B14: nobody answers, and who should could not be read, or only clocks say whether its claim lives."""
     for case in cases(evidence):
-        addresses, history = announceable(case, proven=True), claims(case)
-        unread = history is None or (not history and evidence.cluster.implementation not in LEASED)
-        if not addresses or not unread or is_explained(case):
+        addresses = announceable(case, proven=True)
+        if not addresses or is_explained(case) or not (is_unread(case) or life(case) is Life.UNSURE):
             continue
+        last = None if is_unread(case) else last_claim(case)
+        holder = last.holder if last is not None else None
         yield finding(
             "B14",
             Verdict.FAIL,
-            says=f"Nobody answered for {listing(addresses)}, and which node should was not known.",
-            because=(*silence(case, addresses), claimed(case)),
-            remedy=f"Look which node {names(evidence.cluster).title} chose (its leases, status objects or "
+            says=f"Nobody answered for {listing(addresses)}, and "
+            + (f"whether {holder} still renewed its lease" if holder else "which node should")
+            + " was not known.",
+            because=(*silence(case, addresses), claimed(case), skew(case)),
+            remedy=which_lives(holder)
+            if holder
+            else f"Look which node {names(evidence.cluster).title} chose (its leases, status objects or "
             f"events) and at the log there.",
             subject=about(case, addresses),
         )
+
+
+def is_unread(case: Case) -> bool:
+    """Whether no claim says who should answer, where one would not be proof that nobody does."""
+    history = claims(case)
+    return history is None or (not history and case.evidence.cluster.implementation not in LEASED)
+
+
+def which_lives(holder: NodeName) -> str:
+    """Return what tells a holder that is silent from one that is dead, where the clocks do not."""
+    return (
+        f"Restart the announcer's agent Pod on {holder}: that heals both a silent leader (B07) and a lease that nobody "
+        f"renews (B06). Which of them it is: whether spec.renewTime still changes. Compare `date -u` on {holder} too."
+    )
 
 
 def questions(case: Case, vip: Ip, asked: str) -> list[NeighbourReply]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from l2probe.judge.announcement import (
     announceable,
-    claimed,
     idle_holder,
     is_explained,
     silence,
@@ -14,6 +13,7 @@ from l2probe.judge.announcement import (
 from l2probe.judge.case import Case, cases, claims
 from l2probe.judge.devices import devices, matches_one, patterns, selecting
 from l2probe.judge.finding import about, finding
+from l2probe.judge.leases import claimed
 from l2probe.judge.selection import eligible_nodes, selects
 from l2probe.judge.versions import CILIUM, FOLLOWS_LOCAL, METALLB, is_cilium_before, names, setting, version
 from l2probe.judge.words import listing

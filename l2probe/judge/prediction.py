@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from l2probe.judge.announcement import BGP_CLASS, LEASED, is_explained, switched_off
+from l2probe.judge.announcement import BGP_CLASS, is_explained, switched_off
 from l2probe.judge.blackhole import remedy
 from l2probe.judge.case import Case, answered, cases, claims, exchanges, family, has_ready_backend, once, vips
 from l2probe.judge.existing import backend_nodes, blackhole_next, next_gaps
 from l2probe.judge.finding import about, finding
+from l2probe.judge.leases import LEASED, newest_by_holder, outlived
 from l2probe.judge.order import PREDICTED
 from l2probe.judge.owners import owners, silent
 from l2probe.judge.selection import correction, unmet_terms
@@ -81,23 +82,33 @@ def basis(evidence: Evidence) -> str:
 @once
 def newest_renewal(evidence: Evidence) -> float | None:
     """Return when any claim was renewed last, by the cluster's clocks."""
-    history = [claim for trial in evidence.trials for claim in trial.claims or ()]
-    every = (*history, *(evidence.cluster.stray_claims or ()))
-    return max((claim.renewed for claim in every if claim.renewed is not None), default=None)
+    return max(newest_by_holder(evidence).values(), default=None)
 
 
 def unrenewed(case: Case, claim: Claim) -> str:
     """Return by how much a claim outlived its duration, in words; "" when it lives.
 
-    The cluster's own clocks decide, by its newest renewal. Only when all claims are old ours does, which may be wrong.
+    The holder's own clock decides, by its newest renewal, then the cluster's. Only when all claims are old ours does;
+    the last two may be wrong.
     """
     newest = newest_renewal(case.evidence)
     if newest is None or claim.renewed is None or claim.duration_seconds is None:
         return ""
+    if (later := outlived(case, claim)) > claim.duration_seconds:
+        return f"its last renewal was {seconds(later)} before its newest one of another lease"
     if newest - claim.renewed > claim.duration_seconds:
         return f"its last renewal was {seconds(newest - claim.renewed)} before the cluster's newest one"
     if claim.read_at - newest > claim.duration_seconds:
         return f"no lease of the cluster had been renewed for {seconds(claim.read_at - newest)}, by this host's clock"
+    return ""
+
+
+def clocks(state: str, last: Claim | None) -> str:
+    """Return which clock would have to be wrong for the lease to live, in words; "" where none decides."""
+    if "this host's clock" in state:
+        return "Where this host's clock is ahead the leases live: compare `date -u` with spec.renewTime."
+    if last is not None and "the cluster's newest one" in state:
+        return f"Where {last.holder}'s clock is behind the lease lives: see whether its spec.renewTime still changes."
     return ""
 
 
@@ -182,9 +193,7 @@ def lease_lost_foreseen(evidence: Evidence) -> Iterator[Finding]:
             says=f"Nobody would answer for {listing(addresses)}: {state}.",
             because=(
                 f"{last.source} named {last.holder or 'no holder'}, transitions {last.transitions}." if last else "",
-                "Where this host's clock is ahead the leases live: compare `date -u` with spec.renewTime."
-                if "this host's clock" in state
-                else "",
+                clocks(state, last),
                 basis(evidence),
             ),
             remedy="Restart the agent of the last holder; if leases stop again, raise the agents' API rate "

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from l2probe.judge.announcement import claimed, is_explained, silence, unanswered
+from l2probe.judge.announcement import is_explained, silence, unanswered
 from l2probe.judge.case import Case, cases, claims, has_ready_backend
 from l2probe.judge.finding import about, finding
+from l2probe.judge.leases import claimed
 from l2probe.judge.versions import KUBE_VIP, METALLB, names
 from l2probe.judge.words import count, listing
 from l2probe.model import Evidence, Finding, Verdict

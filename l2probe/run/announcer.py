@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from l2probe.judge.leases import is_undecided
 from l2probe.judge.owners import GRACE_SECONDS
 from l2probe.model import Ip, NeighbourReply, NodeName
 from l2probe.run.stage import Stage
@@ -12,6 +13,7 @@ SILENT_SECONDS = 1.5
 """Silence after this long is an answer when a holder is claimed: it programs its datapath within a second."""
 ELECTION_SECONDS = 5.0
 """How long nobody may claim a Service before silence is an answer: two retry periods of Cilium (2 s) and a second."""
+RENEWAL_STEP_SECONDS = 0.1
 MOST_MACS = 16
 """Nodes that one silent address is asked for one by one."""
 ALONE_SECONDS = 0.12
@@ -37,6 +39,16 @@ def await_announcer(stage: Stage, name: str, vips: Sequence[Ip]) -> None:
         if not replies and stage.edges.now() >= _silent_at(stage, name, started):
             return
         stage.edges.pause(0.1)
+
+
+def await_renewal(stage: Stage, name: str) -> None:
+    """Wait while a lease looks too old by the clocks alone: a renewal that is seen, or none for long, tells its life.
+
+    Raises InterruptedRunError.
+    """
+    while is_undecided(stage.ground.cluster, stage.claims(name) or (), stage.edges.now()):
+        stage.edges.check()
+        stage.edges.pause(RENEWAL_STEP_SECONDS)
 
 
 def ask_alone(stage: Stage, vips: Sequence[Ip], since: float) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from l2probe.model import Exchange, Ip, NodeName, Outcome, Placement, Pod, Service, TrafficPolicy, Trial
-from l2probe.run.announcer import announcers, ask_alone, await_announcer
+from l2probe.run.announcer import announcers, ask_alone, await_announcer, await_renewal
 from l2probe.run.local import acquaint, knock_until_decided
 from l2probe.run.stage import Stage, backend_of
 from l2probe.run.talking import Acted, Subject, dead_lanes, exchange, family_of, request, talk
@@ -65,7 +65,9 @@ def _first(stage: Stage, subject: Subject) -> Trial:
     def act() -> Acted:
         if silent:
             patient = [request(flow, vip, SMALL_BYTES, NO_NEIGHBOUR_TIMEOUT) for flow, vip in subject.targets()]
-            return exchange(stage, patient), True
+            tried = exchange(stage, patient)
+            await_renewal(stage, subject.name)
+            return tried, True
         if subject.question.policy is TrafficPolicy.LOCAL:
             return None, True  # policy Local promises nothing before a Pod stands on the announcer
         full = Placement.ANY in subject.question.place

@@ -47,6 +47,7 @@ class World:
     holders: Mapping[str, NodeName] = field(default_factory=lambda: dict(HOLDERS))
     silent: bool = False
     renewing: bool = True
+    behind: float = 0.0
     restless: bool = False
     unicast_only: bool = False
     outcome: Outcome = Outcome.ANSWERED
@@ -166,7 +167,7 @@ class FakeApi:
         """Return the leases, renewed every two seconds where somebody lives."""
         if self.world.claims_denied:
             raise NotAllowedError("leases is forbidden.")
-        renewed = self.world.clock // 2 * 2 if self.world.renewing else 0.0
+        renewed = self.world.clock // 2 * 2 - self.world.behind if self.world.renewing else 0.0
         return {
             (namespace, name): (self._lease(name, renewed),) if name in self.world.holders else ()
             for namespace, name in services

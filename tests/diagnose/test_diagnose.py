@@ -100,6 +100,7 @@ def test_silence_is_watched_until_a_renewal_shows_who_lives() -> None:
     """A silent leader renews its lease meanwhile; a dead one does not."""
     assert codes(World(silent=True, outcome=Outcome.NO_NEIGHBOUR)) == ["B07"]
     assert codes(World(silent=True, renewing=False, outcome=Outcome.NO_NEIGHBOUR)) == ["B06"]
+    assert codes(World(silent=True, behind=600.0, outcome=Outcome.NO_NEIGHBOUR)) == ["B07"], "a clock that is behind"
 
 
 def test_policy_local_off_the_announcer_is_placed_so() -> None:

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from l2probe.diagnose import Plan, diagnose
-from l2probe.diagnose.following import ENOUGH, FEW, FOLLOW_SECONDS, MANY, worth_following
+from l2probe.diagnose.following import ENOUGH, FEW, FOLLOW_SECONDS, MANY, worth_awaiting, worth_following
 from l2probe.diagnose.subjects import Wish
 from l2probe.diagnose.surroundings import READING_GAP, READINGS
 from l2probe.judge import judge
 from l2probe.model import Claim, NodeName
 from tests.diagnose.played import World
-from tests.judge.diagnosed import ONE, TWO, lease
+from tests.judge.diagnosed import ONE, TWO, diagnosed, lease
 from tests.judge.evidence import T0
 
 
@@ -56,6 +56,16 @@ def test_a_restless_announcer_is_watched_until_it_is_sure() -> None:
 
     assert judge(evidence)[0].code == "F01"
     assert world.clock - began < FOLLOW_SECONDS + 1.0
+
+
+def test_a_renewal_is_waited_for_where_few_leases_look_old() -> None:
+    """Old by the clocks: worth a wait; for thousands of Services, or a fresh lease, not."""
+    cluster, now = diagnosed().cluster, T0 + 1.0
+    old = replace(held(60.0), renewed=T0 - 60.0)
+
+    assert worth_awaiting(cluster, [[held(0.1)], [old]], now)
+    assert not worth_awaiting(cluster, [[held(0.1)]], now)
+    assert not worth_awaiting(cluster, [[old]] * (MANY + 1), now)
 
 
 def test_a_steady_announcer_costs_no_time() -> None:

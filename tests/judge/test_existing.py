@@ -106,16 +106,6 @@ def test_the_remedy_names_every_silent_holder() -> None:
     assert "node-2 has an interface on this segment" in mixed.remedy
 
 
-def test_an_unrenewed_lease_is_no_silent_leader() -> None:
-    """A lease that outlived its duration is B06."""
-    old = unheard(diagnosed())
-    stale = replace(
-        old, trials=tuple(replace(t, claims=(replace(lease(t.name, ONE, T0), renewed=T0 - 600),)) for t in old.trials)
-    )
-
-    assert causes(stale) == [("B06", Verdict.FAIL)]
-
-
 def test_two_answerers_are_a_split_brain() -> None:
     """A second node that answers at the same time is C01."""
 

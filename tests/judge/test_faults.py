@@ -46,7 +46,8 @@ def stale_lease() -> Evidence:
     """Return the lease was not renewed for longer than it lives."""
 
     def stale(trial: Trial) -> Trial:
-        return replace(trial, claims=(claim(trial.service.name, NODES[0], T0, renewed=T0 - 60),))
+        old = claim(trial.service.name, NODES[0], T0, renewed=T0 - 60)
+        return replace(trial, claims=(old,), started=T0, observed_seconds=6.0)
 
     return each_trial(silent(healthy()), stale)
 

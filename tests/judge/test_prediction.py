@@ -184,7 +184,17 @@ def test_the_clusters_own_clocks_decide_where_one_lease_is_old() -> None:
 
     assert found.subject.name == "api"
     assert "before the cluster's newest one" in found.says
+    assert any("Where node-1's clock is behind the lease lives" in line for line in found.because)
     assert len([one for one in judge(ahead) if one.code == "B06"]) == 1
+
+
+def test_a_holder_that_renews_another_lease_is_measured_by_its_own_clock() -> None:
+    """Then no clock can be wrong, and none is doubted."""
+    own = with_trial(stale(), "web", lambda trial: replace(trial, claims=(lease("web", ONE, T0 + 0.5),)))
+    (found,) = [one for one in judge(own) if one.code == "B06"]
+
+    assert "before its newest one of another lease" in found.says
+    assert not any("clock" in line for line in found.because)
 
 
 def test_bgp_needs_no_lease() -> None:
