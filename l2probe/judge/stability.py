@@ -29,12 +29,15 @@ def no_gratuitous_arp(evidence: Evidence) -> Iterator[Finding]:
         if not found:
             continue
         addresses, first = tuple(dict.fromkeys(vip for vip, _ in found)), found[0][1]
+        stale = [exchange for vip, one in found for exchange in sent_to(case, vip, one, since=one.taken)]
+        served = len(stale) >= SEVERAL and all(map(answered, stale))
         yield finding(
             "F02",
-            Verdict.FAIL,
+            Verdict.WARN if served else Verdict.FAIL,
             says=f"{first.after} took {listing(addresses)} over from {first.before}, and nothing told this host so "
             f"unasked ({listing(map(announcement, addresses))}): clients that know the old MAC keep sending there "
-            "until their entry expires.",
+            "until their entry expires."
+            + (f" {first.before} forwarded what still came: {outcomes(stale)}." if served else ""),
             because=(*(unannounced_words(case, vip, one) for vip, one in found), *stale_words(case, found)),
             remedy=f"Capture on {first.after} during a takeover: if it sends none, upgrade or restart its agent; "
             "if it does, a switch in between filters it (ARP inspection, storm control).",

@@ -187,6 +187,34 @@ def test_a_silent_takeover_is_named_with_both_nodes() -> None:
     assert any("answered 6 questions, the first 1.0 s after it took over" in line for line in silent.because)
 
 
+def to_the_old_node(number: int, *, lose: int = 0) -> Evidence:
+    """Return the silent takeover after which so many exchanges still went to node-2, the first of them lost."""
+
+    def sent(trial: Trial) -> Trial:
+        late = [one for one in trial.exchanges or () if one.at > T0 + 2]
+        stale = [replace(one, sent_mac=mac(TWO)) for one in late[:number]]
+        return replace(trial, exchanges=(*map(lost, stale[:lose]), *stale[lose:], *late[number:]))
+
+    return off(unannounced(), sent)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "verdict"),
+    [
+        pytest.param(to_the_old_node(6), Verdict.WARN, id="the old node forwarded all"),
+        pytest.param(to_the_old_node(6, lose=1), Verdict.FAIL, id="one was lost"),
+        pytest.param(to_the_old_node(2), Verdict.FAIL, id="too few to tell"),
+        pytest.param(to_the_old_node(0), Verdict.FAIL, id="this host followed by itself"),
+    ],
+)
+def test_a_silent_takeover_is_a_warning_where_the_old_node_forwards(evidence: Evidence, verdict: Verdict) -> None:
+    """As with F04: who kept the old MAC was served all the same."""
+    (silent,) = found(no_gratuitous_arp, evidence)
+
+    assert silent.verdict is verdict
+    assert ("node-2 forwarded what still came" in silent.says) is (verdict is Verdict.WARN)
+
+
 def told(op: str) -> Evidence:
     """Return the silent takeover, but for one unasked frame of this kind for each address."""
     extra = tuple(replace(gratuitous(vip, ONE, T0 + 2.1), op=op) for vip in (LOCAL4, LOCAL6))
