@@ -49,5 +49,8 @@ def _announcer(vips: Sequence[Ip], seen: Seen) -> NodeName | None:
 def _placement(service: Service, ready: Sequence[Backend], announcer: NodeName | None) -> Placement:
     if service.policy is not TrafficPolicy.LOCAL or announcer is None or not ready:
         return Placement.ANY
-    on = announcer in {backend.node for backend in ready}
-    return Placement.ON_ANNOUNCER if on else Placement.OFF_ANNOUNCER
+    if announcer in {backend.node for backend in ready}:
+        return Placement.ON_ANNOUNCER
+    # A backend that ends may serve there, or not any more: neither is promised.
+    ending = announcer in {backend.node for backend in service.backends or () if backend.usable}
+    return Placement.ANY if ending else Placement.OFF_ANNOUNCER

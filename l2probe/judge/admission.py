@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from l2probe.judge.case import Case, answered, cases, crossed, exchanges, family
+from l2probe.judge.case import Case, answered, cases, crossed, exchanges, family, own_mode
 from l2probe.judge.finding import about, finding
 from l2probe.judge.ranges import admitted, within
 from l2probe.judge.selection import OPERATORS
@@ -40,9 +40,12 @@ def sources(case: Case, one: Exchange) -> tuple[Ip, ...]:
 
 
 def out_of_range(case: Case, one: Exchange) -> bool:
-    """Whether spec.loadBalancerSourceRanges leaves out where it came from."""
+    """Whether spec.loadBalancerSourceRanges leaves out where it came from, or refuses it (src-ranges-policy: deny)."""
     ranges, came = case.service.source_ranges, sources(case, one)
-    return bool(ranges and came) and not any(within(ip, ranges) for ip in came)
+    if not ranges or not came:
+        return False
+    inside = [within(ip, ranges) for ip in came]
+    return all(inside) if case.service.ranges_refuse else not any(inside)
 
 
 def is_preserved(case: Case, trial: Trial, one: Exchange) -> bool:
@@ -50,7 +53,7 @@ def is_preserved(case: Case, trial: Trial, one: Exchange) -> bool:
 
     kube-proxy, where no datapath mode is known, masquerades policy Cluster whatever the backend's node.
     """
-    mode = case.evidence.cluster.datapath
+    mode = own_mode(case) or case.evidence.cluster.datapath
     direct = mode is Datapath.DSR or (mode is Datapath.HYBRID and one.protocol is Protocol.TCP)
     return case.local or direct or (mode is not None and crossed(case, trial, one) is False)
 
@@ -109,8 +112,15 @@ def outside_ranges(case: Case, lost: list[Exchange]) -> Finding:
         "D13",
         Verdict.UNKNOWN,
         says=f"{case.name} refuses {came}, as its spec.loadBalancerSourceRanges say: {outcomes(lost)}.{also}",
-        because=(f"Ranges: {listing(case.service.source_ranges)}.", f"This host came from {came}."),
-        remedy="Look from an address inside the ranges, or add this host's. Whether traffic arrives for those inside "
+        because=(
+            f"Ranges: {listing(case.service.source_ranges)}.",
+            "service.cilium.io/src-ranges-policy is deny: they are refused." if case.service.ranges_refuse else "",
+            f"This host came from {came}.",
+        ),
+        remedy="Look from an address outside the ranges, or take this host's out. Whether traffic arrives for those "
+        "outside was not seen."
+        if case.service.ranges_refuse
+        else "Look from an address inside the ranges, or add this host's. Whether traffic arrives for those inside "
         "was not seen.",
         subject=about(case, (one.vip for one in lost)),
     )
@@ -157,7 +167,7 @@ def admissions(policy: NetworkPolicy) -> str:
 
 def why_kept(case: Case) -> str:
     """Return why the Pods see the client's own address, in words."""
-    mode = case.evidence.cluster.datapath
+    mode = own_mode(case) or case.evidence.cluster.datapath
     if case.local:
         return "externalTrafficPolicy: Local"
     return f"bpf-lb-mode={mode.value}" if mode in {Datapath.DSR, Datapath.HYBRID} and mode else "a backend there"

@@ -12,6 +12,7 @@ from l2probe.judge.case import (
     exchanges,
     family,
     has_ready_backend,
+    has_usable_backend,
     ready_nodes,
     replies,
     vips,
@@ -21,7 +22,7 @@ from l2probe.judge.finding import about, finding
 from l2probe.judge.leases import LEASED, Life, claimed, expired, last_claim, life, lifetime, over, skew
 from l2probe.judge.owners import hears, silent
 from l2probe.judge.selection import correction, unmet_terms
-from l2probe.judge.versions import ANNOUNCES_IPV6, CILIUM, is_cilium_before, names, setting
+from l2probe.judge.versions import ANNOUNCES_IPV6, CILIUM, METALLB, is_cilium_before, names, setting
 from l2probe.judge.words import a, count, listing, outcomes
 from l2probe.model import Evidence, Finding, Ip, NeighbourReply, NodeName, Outcome, Verdict
 
@@ -36,7 +37,18 @@ def mute(case: Case, *, proven: bool = False) -> tuple[Ip, ...]:
     questions.
     """
     routed = case.service.load_balancer_class == BGP_CLASS
-    return () if routed or has_ready_backend(case) is False else unanswered(case, proven=proven)
+    return () if routed or not is_backed(case) else unanswered(case, proven=proven)
+
+
+def is_backed(case: Case) -> bool:
+    """Whether somebody should announce, as far as it depends on backends; also where they were not read.
+
+    MetalLB counts those that serve while they end. Whether kube-vip and Cilium's leases of policy Local do is not
+    documented, so their silence then accuses nobody.
+    """
+    implementation = case.evidence.cluster.implementation
+    counts_ending = implementation == METALLB or (implementation == CILIUM and not case.local)
+    return (has_usable_backend(case) if counts_ending else has_ready_backend(case)) is not False
 
 
 def unanswered(case: Case, *, proven: bool = False) -> tuple[Ip, ...]:

@@ -11,6 +11,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from l2probe.judge.beginning import settled
 from l2probe.model import (
     Claim,
+    Datapath,
     Evidence,
     Exchange,
     Flow,
@@ -228,9 +229,34 @@ def crossed(case: Case, trial: Trial, exchange: Exchange) -> bool | None:
 
 
 def has_ready_backend(case: Case) -> bool | None:
-    """Whether any trial saw a ready backend; None when EndpointSlices were not read."""
+    """Whether any trial saw a ready backend; None when EndpointSlices were not read, or are not all that there is.
+
+    Those of this cluster do not show the backends that a global Service has in others.
+    """
     looked = [trial.service.backends for trial in case.trials if trial.service.backends is not None]
-    return any(backend.ready for backends in looked for backend in backends) if looked else None
+    if any(backend.ready for backends in looked for backend in backends):
+        return True
+    return False if looked and not case.service.beyond else None
+
+
+def has_usable_backend(case: Case) -> bool | None:
+    """Whether new connections may find a backend: a ready one, or else one that serves while it ends; None: as above.
+
+    kube-proxy, Cilium and MetalLB's speakers fall back to the latter
+    (https://www.kubernetes.dev/resources/keps/1669/, cilium/cilium#39743).
+    """
+    ending = any(backend.usable for trial in case.trials for backend in trial.service.backends or ())
+    return True if ending else has_ready_backend(case)
+
+
+def own_mode(case: Case) -> Datapath | None:
+    """Return the datapath mode that the Service has in place of the cluster's; None where it has that one.
+
+    Cilium heeds the annotation only with bpf-lb-mode-annotation
+    (https://docs.cilium.io/en/stable/network/kubernetes/kubeproxy-free/).
+    """
+    heeded = dict(case.evidence.cluster.settings).get("bpf-lb-mode-annotation") == "true"
+    return case.service.forwarding if heeded else None
 
 
 @once

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from l2probe.judge.admission import refused
 from l2probe.judge.case import (
@@ -12,6 +12,7 @@ from l2probe.judge.case import (
     cases,
     exchanges,
     has_ready_backend,
+    has_usable_backend,
     node_of,
     serving_trials,
     vips,
@@ -21,7 +22,7 @@ from l2probe.judge.loss import intermittent
 from l2probe.judge.owners import is_accused, last_owner, silent, strangers
 from l2probe.judge.patterns import Explained, Try, explain, tries
 from l2probe.judge.words import count, listing, outcomes, per_flow
-from l2probe.model import Evidence, Exchange, Finding, Mac, NodeName, Outcome, Protocol, Subject, Verdict
+from l2probe.model import Backend, Evidence, Exchange, Finding, Mac, NodeName, Outcome, Protocol, Subject, Verdict
 
 
 def spoken_for(evidence: Evidence) -> tuple[Case, ...]:
@@ -37,8 +38,7 @@ def no_ready_backend(evidence: Evidence) -> Iterator[Finding]:
     """D02: no backend is ready anywhere."""
     for case in cases(evidence):
         tried = [exchange for _, exchange in exchanges(case.trials)]
-        ending = any(backend.serving for backend in case.service.backends or ())
-        looked = bool(tried) or (bool(vips(case)) and not case.trials[-1].own and not ending)
+        looked = bool(tried) or (bool(vips(case)) and not case.trials[-1].own and not has_usable_backend(case))
         if has_ready_backend(case) is not False or not looked or any(map(answered, tried)):
             continue
         backends = case.service.backends or ()
@@ -47,13 +47,19 @@ def no_ready_backend(evidence: Evidence) -> Iterator[Finding]:
             Verdict.FAIL,
             says=f"{case.name} had no ready backend: {outcomes(tried) or 'nothing could answer'}.",
             because=(
-                f"EndpointSlices listed {count(len(backends), 'backend')}, 0 ready.",
+                f"EndpointSlices listed {count(len(backends), 'backend')}, 0 ready{ending(backends)}.",
                 f"Answers: {per_flow(tried)}." if tried else "",
             ),
             remedy="Make its Pods ready: compare the Service's selector with their labels and look at their "
             "readiness probes.",
             subject=about(case),
         )
+
+
+def ending(backends: Sequence[Backend]) -> str:
+    """Return how many of unready backends still served while they ended, in words; "" for none."""
+    serving = sum(backend.usable for backend in backends)
+    return f", {serving} still serving while ending" if serving else ""
 
 
 def wrong_answer(evidence: Evidence) -> Iterator[Finding]:
@@ -272,6 +278,8 @@ def port_remedy(explained: Explained, nodes: str) -> str:
 def readiness(evidence: Evidence, explained: Explained) -> str:
     """Return that a backend was ready, or that nobody could read it."""
     known = [has_ready_backend(case) for case in concerned(evidence, explained)]
+    if not any(known) and any(case.service.beyond for case in concerned(evidence, explained)):
+        return "and of its backends, which may stand in other clusters too, none of this cluster was ready"
     return "although a backend was ready" if any(known) else "and whether a backend was ready could not be read"
 
 
@@ -300,6 +308,11 @@ def alternatives(evidence: Evidence, explained: Explained) -> str:
         return ""
     nodes = listing(b.node for trial in trials for b in trial.service.backends or () if b.ready and b.node)
     behind = f" to {nodes}" if nodes else ""
+    if not nodes and any(trial.service.beyond for trial in trials):
+        return (
+            " A global Service without a ready backend in any cluster, or a broken path to those that have one, would "
+            "look the same: look at its EndpointSlices there, and at `cilium-dbg service list` on that node."
+        )
     return (
         f" A broken path from there{behind}, a NetworkPolicy or spec.loadBalancerSourceRanges would look the same: "
         "`l2probe run` tells them apart with Pods of its own."

@@ -10,13 +10,36 @@ from dataclasses import dataclass
 
 from l2probe.judge.admission import out_of_range
 from l2probe.judge.blackhole import remedy, uncovered
-from l2probe.judge.case import Case, answered, cases, has_ready_backend, node_of, refused_here, sent, tells, vips
+from l2probe.judge.case import (
+    Case,
+    answered,
+    cases,
+    has_ready_backend,
+    node_of,
+    own_mode,
+    refused_here,
+    sent,
+    tells,
+    vips,
+)
 from l2probe.judge.finding import about, finding
 from l2probe.judge.owners import changed_unheard, owners, silent_vips
 from l2probe.judge.source import promised
 from l2probe.judge.versions import CILIUM, FOLLOWS_LOCAL, is_cilium_before, names, setting
 from l2probe.judge.words import count, listing, outcomes
-from l2probe.model import Evidence, Exchange, Finding, Flow, NodeName, Outcome, Placement, Protocol, Trial, Verdict
+from l2probe.model import (
+    Datapath,
+    Evidence,
+    Exchange,
+    Finding,
+    Flow,
+    NodeName,
+    Outcome,
+    Placement,
+    Protocol,
+    Trial,
+    Verdict,
+)
 
 SURE = 3
 """Connects that all must have gone one way."""
@@ -38,6 +61,11 @@ def backend_nodes(trial: Trial) -> set[NodeName | None]:
     return {backend.node for backend in trial.service.backends or () if backend.ready}
 
 
+def usable_nodes(trial: Trial) -> set[NodeName | None]:
+    """Return the nodes on which policy Local finds a backend: a ready one, or else one that serves while it ends."""
+    return {backend.node for backend in trial.service.backends or () if backend.usable}
+
+
 def existing_blackhole(evidence: Evidence) -> Iterator[Finding]:
     """D01 of existing Services: proven by traffic now, or predicted for the next election."""
     for case, trial in existing(evidence):
@@ -45,7 +73,7 @@ def existing_blackhole(evidence: Evidence) -> Iterator[Finding]:
             continue
         if trial.placement is Placement.OFF_ANNOUNCER:
             yield from blackhole_now(case, trial)
-        elif gaps := next_gaps(case):
+        elif trial.announcer in {None, *backend_nodes(trial)} and (gaps := next_gaps(case)):
             yield blackhole_next(case, trial, gaps)
 
 
@@ -130,6 +158,8 @@ def ways(case: Case, trial: Trial) -> Ways:
 def dsr_unseen(evidence: Evidence) -> Iterator[Finding]:
     """E03 of existing Services, by the MAC of the SYN-ACK alone: a warning, for it is the weaker proof."""
     for case, trial in existing(evidence):
+        if own_mode(case) not in {None, Datapath.DSR}:
+            continue
         seen = ways(case, trial)
         flows = [one.flow for one in seen.through if one.flow in promised(evidence)]
         if len(flows) < SURE or seen.direct or evidence.cluster.datapath is None:
@@ -198,6 +228,8 @@ def undecided(case: Case, tried: list[Exchange]) -> str:
         return (
             "the next hop was not resolved. Look from a machine on the segment, with CAP_NET_RAW, who answers for it."
         )
+    if case.local and case.trials[-1].announcer in usable_nodes(case.trials[-1]):
+        return "the announcer's only backends were ending. Look again."
     if case.local:
         return (
             "the announcer was not known, so policy Local and a broken path look the same. Look from a machine on the "

@@ -13,7 +13,7 @@ from dataclasses import replace
 from l2probe.judge.announcement import BGP_CLASS, is_explained, switched_off
 from l2probe.judge.blackhole import remedy
 from l2probe.judge.case import Case, answered, cases, claims, exchanges, family, has_ready_backend, once, vips
-from l2probe.judge.existing import backend_nodes, blackhole_next, next_gaps
+from l2probe.judge.existing import backend_nodes, blackhole_next, next_gaps, usable_nodes
 from l2probe.judge.finding import about, finding
 from l2probe.judge.leases import LEASED, newest_by_holder, outlived
 from l2probe.judge.order import PREDICTED
@@ -221,7 +221,7 @@ def no_ready_backend_foreseen(evidence: Evidence) -> Iterator[Finding]:
     """D02: no backend is ready, nor serving while it ends."""
     for case, addresses in foreseen(evidence):
         backends = case.service.backends
-        if backends is None or any(backend.ready or backend.serving for backend in backends):
+        if backends is None or case.service.beyond or any(backend.usable for backend in backends):
             continue
         yield finding(
             "D02",
@@ -242,7 +242,7 @@ def local_blackhole_foreseen(evidence: Evidence) -> Iterator[Finding]:
         if not case.local or not has_ready_backend(case):
             continue
         holder = case.trials[-1].announcer if lives(case) else None
-        if holder is not None and holder not in backend_nodes(case.trials[-1]) and not follows(evidence.cluster):
+        if holder is not None and holder not in usable_nodes(case.trials[-1]) and not follows(evidence.cluster):
             yield blackhole_foreseen(case, addresses, holder)
         elif gaps := next_gaps(case):
             risk = blackhole_next(case, case.trials[-1], gaps)

@@ -97,7 +97,7 @@ def missed_backends(policy: AnnouncementPolicy, service: Service, cluster: Clust
     """
     if cluster.implementation != METALLB or service.policy is not TrafficPolicy.LOCAL or not cluster.nodes:
         return ()
-    backends = [backend for backend in service.backends or () if backend.ready]
+    backends = [backend for backend in service.backends or () if backend.usable]
     may = {node.name for node in eligible_nodes(policy, cluster)}
     nodes = dict.fromkeys(backend.node for backend in backends)
     return () if None in nodes or may & set(nodes) else tuple(node for node in nodes if node is not None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from l2probe.judge.announcement import is_explained, silence, unanswered
-from l2probe.judge.case import Case, cases, claims, has_ready_backend
+from l2probe.judge.case import Case, cases, claims, has_usable_backend
 from l2probe.judge.finding import about, finding
 from l2probe.judge.leases import claimed
 from l2probe.judge.versions import KUBE_VIP, METALLB, names
@@ -14,7 +14,7 @@ from l2probe.model import Evidence, Finding, Verdict
 
 
 def unannounced_without_backend(evidence: Evidence) -> Iterator[Finding]:
-    """B13: no backend is ready, and this implementation announces only what has one.
+    """B13: no backend is ready or serves while it ends, and this implementation announces only what has one.
 
     MetalLB never announces without a serving endpoint; kube-vip lets go of a Service's own lease. Where the control
     plane names a holder all the same, silence has another cause.
@@ -23,7 +23,7 @@ def unannounced_without_backend(evidence: Evidence) -> Iterator[Finding]:
     for case in cases(evidence):
         addresses, history = unanswered(case), claims(case)
         unclaimed = not (history and history[-1].holder)
-        if has_ready_backend(case) is not False or not addresses or not unclaimed or not by_endpoint(case):
+        if has_usable_backend(case) is not False or not addresses or not unclaimed or not by_endpoint(case):
             continue
         besides = why_not_even_then(case)
         yield finding(

@@ -46,13 +46,21 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """An endpoint of a Service. `node` is None for a synthetic backend (Cilium Gateway)."""
+    """An endpoint of a Service. `node` is None for a synthetic backend (Cilium Gateway).
+
+    `serving`: it answers, even while it ends and is not ready any more.
+    """
 
     address: Ip
     node: NodeName | None
     ready: bool
     serving: bool = True
     pod: str | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether new connections may go to it: also while it ends, where no other backend is ready (KEP-1669)."""
+        return self.ready or self.serving
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +111,9 @@ class Service:
 
     `hostnames`: names that its status gives where others have addresses, as clouds do.
     `wanted`: the addresses that it asks for. `sharing_key`: under which it may share an address; "" without one, None
-    when nobody looked. `source_ranges`: spec.loadBalancerSourceRanges. `network_policies`: those that might concern
-    its Pods.
+    when nobody looked. `source_ranges`: spec.loadBalancerSourceRanges; `ranges_refuse`: these are refused, and all
+    others admitted. `network_policies`: those that might concern its Pods. `beyond`: backends of other clusters may
+    serve it too (a global Service of Cilium's ClusterMesh). `forwarding`: the datapath mode that it asks for itself.
     """
 
     namespace: str
@@ -122,6 +131,9 @@ class Service:
     source_ranges: tuple[str, ...] = ()
     selector: tuple[tuple[str, str], ...] = ()
     network_policies: tuple[NetworkPolicy, ...] | None = None
+    ranges_refuse: bool = False
+    beyond: bool = False
+    forwarding: Datapath | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

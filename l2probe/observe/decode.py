@@ -15,6 +15,7 @@ from l2probe.model import (
     AnnouncementPolicy,
     Backend,
     Condition,
+    Datapath,
     Ip,
     Node,
     NodeName,
@@ -50,6 +51,15 @@ SHARING_KEYS = (
     "metallb.universe.tf/allow-shared-ip",
 )
 """Annotations by which Services share an address with those of the same value."""
+
+GLOBAL = ("service.cilium.io/global", "io.cilium/global-service")
+"""Annotations of a Service that backends of other clusters serve too, today's and the older one
+(https://docs.cilium.io/en/stable/network/clustermesh/services/)."""
+RANGES_POLICY = "service.cilium.io/src-ranges-policy"
+FORWARDING_MODE = "service.cilium.io/forwarding-mode"
+FORWARDING = {mode.value: mode for mode in (Datapath.DSR, Datapath.SNAT)}
+"""How a Service asks that loadBalancerSourceRanges refuse, and for a datapath mode of its own
+(https://docs.cilium.io/en/stable/network/kubernetes/kubeproxy-free/)."""
 
 
 def pairs(mapping: Mapping[str, str] | None) -> Pairs:
@@ -132,7 +142,15 @@ def service(item: objects.ServiceObject, backends: tuple[Backend, ...] | None) -
         sharing_key=sharing_key(meta.annotations),
         source_ranges=tuple([text.strip() for text in spec.load_balancer_source_ranges or ()]),
         selector=pairs(spec.selector),
+        ranges_refuse=annotated(item, RANGES_POLICY) == "deny",
+        beyond="true" in {annotated(item, key) for key in GLOBAL},
+        forwarding=FORWARDING.get(annotated(item, FORWARDING_MODE)),
     )
+
+
+def annotated(item: objects.ServiceObject, key: str) -> str:
+    """Return the value of one of Cilium's annotations, which are read without regard to case; "" without it."""
+    return (item.metadata.annotations or {}).get(key, "").lower()
 
 
 def wanted(item: objects.ServiceObject) -> tuple[Ip, ...]:

@@ -13,11 +13,11 @@ from tests.judge.diagnosed import ONE, diagnosed, unheard
 from tests.judge.evidence import T0
 
 
-def beside_kube_proxy(implementation: str, claims: tuple[Claim, ...] | None = ()) -> Evidence:
+def beside_kube_proxy(implementation: str, claims: tuple[Claim, ...] | None = (), *, serving: bool = False) -> Evidence:
     """Return a cluster of this implementation in which nobody answers and no backend is ready."""
 
     def unready(one: Trial) -> Trial:
-        backends = tuple(replace(each, ready=False) for each in one.service.backends or ())
+        backends = tuple(replace(each, ready=False, serving=serving) for each in one.service.backends or ())
         return replace(one, service=replace(one.service, backends=backends), claims=claims)
 
     evidence = unheard(diagnosed())
@@ -57,6 +57,15 @@ def test_metallb_without_a_ready_backend_is_silent_by_design() -> None:
     assert [(one.code, one.consequence_of) for one in findings] == [("B13", None), ("D02", "B13")]
     assert findings[0].says.startswith("shop/api had no ready backend, so MetalLB let no node announce ")
     assert "There was no ServiceL2Status for shop/api." in findings[0].because
+
+
+def test_a_backend_that_ends_and_still_serves_keeps_the_announcement() -> None:
+    """MetalLB counts it, so the silence has another cause; of kube-vip it is not known, and nobody is accused."""
+    codes = {
+        name: [one.code for one in judge(beside_kube_proxy(name, serving=True))] for name in ("metallb", "kube-vip")
+    }
+
+    assert codes == {"metallb": ["B14", "D02"], "kube-vip": ["D02"]}
 
 
 def test_kube_vip_lets_go_of_the_lease() -> None:

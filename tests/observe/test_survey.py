@@ -410,6 +410,34 @@ def test_source_ranges_and_unspecified_wishes(api: Api, kube: Connect) -> None:
     assert (found.wanted, found.source_ranges) == ((), ("192.0.2.0/24",))
 
 
+@pytest.mark.parametrize(
+    ("annotations", "expected"),
+    [
+        ({}, (False, False, None)),
+        ({"service.cilium.io/global": "True"}, (True, False, None)),
+        ({"io.cilium/global-service": "true", "service.cilium.io/shared": "false"}, (True, False, None)),
+        ({"service.cilium.io/global": "false"}, (False, False, None)),
+        ({"service.cilium.io/src-ranges-policy": "Deny"}, (False, True, None)),
+        ({"service.cilium.io/forwarding-mode": "snat"}, (False, False, Datapath.SNAT)),
+        ({"service.cilium.io/forwarding-mode": "other"}, (False, False, None)),
+    ],
+)
+def test_what_ciliums_annotations_say_of_a_service(
+    api: Api, kube: Connect, annotations: dict[str, str], expected: tuple[bool, bool, Datapath | None]
+) -> None:
+    """Whether other clusters serve it too, whether its source ranges refuse, and which datapath mode it asks for."""
+    everywhere(api)
+    metadata = {"name": "a", "namespace": "b", "annotations": annotations}
+    api.on(
+        "GET /api/v1/services",
+        reply({"items": [{"metadata": metadata, "spec": {"type": "LoadBalancer"}}], "metadata": {}}),
+    )
+
+    (found,) = kube().cluster().services or ()
+
+    assert (found.beyond, found.ranges_refuse, found.forwarding) == expected
+
+
 K3S = "svccontroller.k3s.cattle.io"
 
 

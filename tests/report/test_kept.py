@@ -13,6 +13,11 @@ from tests.judge.shapes import EXISTING, RUNS
 
 OLD = sorted((Path(__file__).parent / "v1").glob("*.json"))
 """Written by l2probe as it was when the schema was named, before any field was added to it."""
+RETHOUGHT = {
+    # Its lease was followed for a moment only: by two clocks it was too old, and these may differ.
+    ("stale-lease", "B06"): "B14",
+}
+"""What the same evidence is called today, where the older name claimed more than it showed."""
 SAVED = {**EXISTING, **{name: RUNS[name] for name in ("run v1.19.4 dsr refused-icmp", "run metallb", "run kube-vip")}}
 
 
@@ -20,8 +25,9 @@ SAVED = {**EXISTING, **{name: RUNS[name] for name in ("run v1.19.4 dsr refused-i
 def test_a_report_of_the_first_version_is_read_and_judged_alike(path: Path) -> None:
     """What it lacks was not looked at, and the same evidence gives the same codes and verdicts."""
     report = load(path.read_bytes())
+    said = [(RETHOUGHT.get((path.stem, f.code), f.code), f.verdict) for f in report.findings]
 
-    assert [(f.code, f.verdict) for f in judge(report.evidence)] == [(f.code, f.verdict) for f in report.findings]
+    assert [(f.code, f.verdict) for f in judge(report.evidence)] == said
     assert load(render(report, "json").encode()) == report
 
 
