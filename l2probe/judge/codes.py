@@ -163,7 +163,7 @@ CODES = {
     "D07": Code(
         slug="reply-not-translated",
         title="An answer came from an address other than the VIP",
-        links=(cilium(26407), cilium(32437)),
+        links=(cilium(26407), cilium(32437), "https://github.com/kubernetes/kubernetes/issues/74839"),
     ),
     "D08": Code(
         slug="reply-from-other-nic", title="Answers leave through another NIC", links=(cilium(40521), cilium(31640))
@@ -238,7 +238,13 @@ CODES = {
         links=("https://man7.org/linux/man-pages/man7/capabilities.7.html",),
     ),
     "V04": Code(
-        slug="deaf-interface", title="Not even nodes were heard", links=("https://www.rfc-editor.org/rfc/rfc826",)
+        slug="deaf-interface",
+        title="Not even nodes were heard",
+        links=(
+            "https://www.rfc-editor.org/rfc/rfc826",
+            "https://www.rfc-editor.org/rfc/rfc4861",
+            "https://www.rfc-editor.org/rfc/rfc4541",
+        ),
     ),
     "V05": Code(
         slug="not-allowed",

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from l2probe.judge.case import Case, answered, cases, exchanges, in_network, node_of, replies, tells
 from l2probe.judge.finding import about, finding, seen_of
+from l2probe.judge.versions import CILIUM
 from l2probe.judge.words import count, listing, outcomes
-from l2probe.model import Evidence, Exchange, Finding, Ip, NodeName, Outcome, Protocol, Trial, Verdict
+from l2probe.model import Cluster, Evidence, Exchange, Finding, Ip, NodeName, Outcome, Protocol, Trial, Verdict
 
 SURE = 2
 """Exchanges that must show it: one packet may be a leftover of something else."""
@@ -36,11 +37,32 @@ def reply_not_translated(evidence: Evidence) -> Iterator[Finding]:
                 f"These exchanges: {outcomes(tried)}.",
                 flows(case, astray),
             ),
-            remedy="Check Cilium's masquerading on the backend's node: DSR with iptables masquerading "
-            "(bpf.masquerade=false) sends answers out with the node's address; set bpf.masquerade=true, or "
-            "loadBalancer.mode=snat.",
+            remedy=translator(evidence.cluster),
             subject=about(case, (e.vip for e in tried)),
         )
+
+
+CILIUM_TRANSLATES = (
+    "Check Cilium's masquerading on the backend's node: DSR with iptables masquerading (bpf.masquerade=false) sends "
+    "answers out with the node's address; set bpf.masquerade=true, or loadBalancer.mode=snat."
+)
+KUBE_PROXY_TRANSLATES = (
+    "Check connection tracking on the nodes named above, where kube-proxy has answers translated back: a full or "
+    "flushed table (`conntrack -S`, net.netfilter.nf_conntrack_max), packets that it calls INVALID (kube-proxy's "
+    "conntrack.tcpBeLiberal), or answers that leave by another way than the question came. A UDP server with "
+    "hostNetwork must answer from the address that it was asked at."
+)
+"""Who puts the VIP back into an answer, and what keeps it from it (kubernetes/kubernetes#74839)."""
+
+
+def translator(cluster: Cluster) -> str:
+    """Return what helps, by who translates: Cilium where it announces or its datapath mode is known, else kube-proxy.
+
+    Beside MetalLB and kube-vip either may, which was not looked at.
+    """
+    if cluster.implementation == CILIUM or cluster.datapath is not None:
+        return CILIUM_TRANSLATES
+    return f"{KUBE_PROXY_TRANSLATES} Where Cilium replaces kube-proxy: bpf.masquerade=true with DSR, or mode snat."
 
 
 def is_harmful(case: Case, astray: list[tuple[Trial, Exchange]]) -> bool:

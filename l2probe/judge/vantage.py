@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from l2probe.judge.case import cases, exchanges, family, node_of, vips
 from l2probe.judge.finding import about, finding
@@ -67,29 +67,39 @@ def no_raw_socket(evidence: Evidence) -> Iterator[Finding]:
 
 
 def deaf_interface(evidence: Evidence) -> Iterator[Finding]:
-    """V04: not even node addresses were answered, so silence means nothing."""
+    """V04: not even node addresses were answered, over ARP, NDP or both, so silence means nothing."""
     if evidence.vantage.on_link is False or evidence.node_replies is None:
         return
     tried = [vip for case in cases(evidence) for vip in vips(case) if any(t.replies is not None for t in case.trials)]
-    for version in sorted({family(vip) for vip in tried} or {4}):
-        asked = [ip for node in evidence.cluster.nodes or () for ip in node.addresses if family(ip) == version]
-        if hears(evidence, version) is not False:
-            continue
-        said = (
-            f"no node answered for its own IPv{version} address"
-            if asked
-            else f"no node has an IPv{version} address to ask for"
-        )
-        yield finding(
-            "V04",
-            Verdict.UNKNOWN,
-            says=f"On {evidence.vantage.interface} {said}: that nobody answered for a VIP means nothing here.",
-            because=(
-                f"Asked for {listing(asked)}; 0 answers." if asked else f"Asked for {listing(tried)}; 0 answers.",
-            ),
-            remedy="Check that this interface is on the nodes' segment (VLAN, port isolation, Wi-Fi client "
-            "isolation); choose another with --interface.",
-        )
+    deaf = [version for version in sorted({*map(family, tried)} or {4}) if hears(evidence, version) is False]
+    if not deaf:
+        return
+    asked = {version: node_addresses(evidence, version) for version in deaf}
+    yield finding(
+        "V04",
+        Verdict.UNKNOWN,
+        says=f"On {evidence.vantage.interface} {unheard_nodes(asked)}: that nobody "
+        "answered for a VIP means nothing here.",
+        because=tuple(
+            f"Asked for {listing(asked[v] or [ip for ip in tried if family(ip) == v])}; 0 answers." for v in deaf
+        ),
+        remedy="Check that this interface is on the nodes' segment (VLAN, port isolation, Wi-Fi client isolation"
+        + (", a switch that snoops MLD without a querier" if 6 in deaf else "")  # noqa: PLR2004 - IPv6
+        + "); choose another with --interface.",
+    )
+
+
+def node_addresses(evidence: Evidence, version: int) -> tuple[Ip, ...]:
+    """Return all addresses of one family that nodes have."""
+    return tuple(ip for node in evidence.cluster.nodes or () for ip in node.addresses if family(ip) == version)
+
+
+def unheard_nodes(asked: Mapping[int, tuple[Ip, ...]]) -> str:
+    """Return that no node was heard over some families, or could not be asked, in words."""
+    heard = " or ".join(f"IPv{version}" for version, addresses in asked.items() if addresses)
+    bare = " or ".join(f"IPv{version}" for version, addresses in asked.items() if not addresses)
+    silent = f"no node answered for its own {heard} address" if heard else ""
+    return listing(filter(None, (silent, f"no node has an {bare} address to ask for" if bare else "")))
 
 
 def not_allowed(evidence: Evidence) -> Iterator[Finding]:

@@ -60,6 +60,17 @@ def test_a_pods_address_is_named_too() -> None:
     assert "a backend's own address" in found.says
 
 
+def test_the_remedy_names_who_translates() -> None:
+    """Cilium's masquerading where its datapath is known; else kube-proxy's connection tracking."""
+    seen = untranslated()
+    beside = replace(seen, cluster=replace(seen.cluster, implementation="metallb", datapath=None))
+    (ciliums,), (others,) = list(reply_not_translated(seen)), list(reply_not_translated(beside))
+
+    assert ciliums.remedy.startswith("Check Cilium's masquerading")
+    assert others.remedy.startswith("Check connection tracking")
+    assert "conntrack.tcpBeLiberal" in others.remedy
+
+
 def once() -> Evidence:
     """Return evidence in which it was seen in one exchange."""
     left = [1]
