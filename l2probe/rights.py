@@ -26,6 +26,7 @@ DESCRIBES: tuple[Triple, ...] = (
     ("list", "ciliuml2announcementpolicies", "cilium.io"),
     ("list", "ipaddresspools", metallb.GROUP),
     ("list", "l2advertisements", metallb.GROUP),
+    ("list", "bgpadvertisements", metallb.GROUP),
     ("list", "servicel2statuses", metallb.GROUP),
     ("list", "leases", "coordination.k8s.io"),
 )

@@ -21,13 +21,12 @@ from l2probe.judge.devices import interface_doubt
 from l2probe.judge.finding import about, finding
 from l2probe.judge.leases import LEASED, Life, claimed, expired, last_claim, life, lifetime, over, skew
 from l2probe.judge.owners import hears, silent
+from l2probe.judge.routes import besides, routed
+from l2probe.judge.routes import is_unread as is_bgp_unread
 from l2probe.judge.selection import correction, unmet_terms
 from l2probe.judge.versions import ANNOUNCES_IPV6, CILIUM, METALLB, is_cilium_before, names, setting
 from l2probe.judge.words import a, count, listing, outcomes
 from l2probe.model import Evidence, Finding, Ip, NeighbourReply, NodeName, Outcome, Verdict
-
-BGP_CLASS = "io.cilium/bgp-control-plane"
-"""Services of this class are announced by BGP; nobody answers ARP for them (Cilium LB IPAM documentation)."""
 
 
 def mute(case: Case, *, proven: bool = False) -> tuple[Ip, ...]:
@@ -36,8 +35,7 @@ def mute(case: Case, *, proven: bool = False) -> tuple[Ip, ...]:
     Without a raw socket a failed neighbour resolution of the kernel counts too, unless it must be `proven` by our own
     questions.
     """
-    routed = case.service.load_balancer_class == BGP_CLASS
-    return () if routed or not is_backed(case) else unanswered(case, proven=proven)
+    return () if routed(case) or not is_backed(case) else unanswered(case, proven=proven)
 
 
 def is_backed(case: Case) -> bool:
@@ -146,13 +144,23 @@ def no_policy(evidence: Evidence) -> Iterator[Finding]:
             continue
         yield finding(
             "B01",
-            Verdict.FAIL,
+            unless_routed(evidence),
             says=f"Nobody announced {listing(addresses)}: the cluster has no {words.policy}.",
-            because=(*silence(case, addresses), f"The API listed no {words.policy}.", claimed(case)),
+            because=(
+                *silence(case, addresses),
+                f"The API listed no {words.policy}.",
+                besides(evidence.cluster),
+                claimed(case),
+            ),
             remedy=f"Create {a(words.policy)} that selects the Service and the nodes"
             + (" and sets loadBalancerIPs: true." if evidence.cluster.implementation == CILIUM else "."),
             subject=about(case, addresses),
         )
+
+
+def unless_routed(evidence: Evidence) -> Verdict:
+    """Return how sure it is that silence without a policy is a fault: not where BGP might announce and was not read."""
+    return Verdict.UNKNOWN if is_bgp_unread(evidence.cluster) else Verdict.FAIL
 
 
 def policy_selects_nothing(evidence: Evidence) -> Iterator[Finding]:
@@ -169,10 +177,11 @@ def policy_selects_nothing(evidence: Evidence) -> Iterator[Finding]:
             continue
         yield finding(
             "B02",
-            Verdict.FAIL,
+            unless_routed(evidence),
             says=f"Nobody announced {listing(addresses)}: no {words.policy} selected {case.name}.",
             because=(
                 *(f"{words.policy} {name}: {listing(terms)}." for name, terms in unmet.items()),
+                besides(evidence.cluster),
                 *silence(case, addresses),
             ),
             remedy=correction(unmet),

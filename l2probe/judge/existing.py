@@ -24,6 +24,7 @@ from l2probe.judge.case import (
 )
 from l2probe.judge.finding import about, finding
 from l2probe.judge.owners import changed_unheard, owners, silent_vips
+from l2probe.judge.routes import routed
 from l2probe.judge.source import promised
 from l2probe.judge.versions import CILIUM, FOLLOWS_LOCAL, is_cilium_before, names, setting
 from l2probe.judge.words import count, listing, outcomes
@@ -203,6 +204,11 @@ def unknown_of(case: Case, trial: Trial, codes: set[str]) -> Iterator[str]:
     unheard = [vip for vip in vips(case) if vip not in silent and not owners(case, vip)]
     if unheard and not codes & {"V01", "V02", "V03", "V04"} and not {code[0] for code in codes} & {"A", "B"}:
         yield f"Who announces {listing(unheard)}: no answer was seen, and nothing shows that one could be."
+    if silent and (by_bgp := routed(case)):
+        yield (
+            f"Whether {listing(silent)} can be reached: nobody answered for it on this segment, and nobody need, for "
+            f"{by_bgp}. Look from behind a router that hears of it."
+        )
     if len(silent) == len(vips(case)) or any(code[0] in "ABCD" for code in codes):
         return
     answers = [one for one in sent(trial) if answered(one)]

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from l2probe.judge.case import cases, claims, ready_nodes
-from l2probe.judge.prediction import AUDIT, announced_by_bgp, is_bgp_on, lives
+from l2probe.judge.prediction import AUDIT, lives
+from l2probe.judge.routes import advertised, announced_by_bgp, is_bgp_on, routed
 from l2probe.judge.versions import names
 from l2probe.judge.words import count, listing
 from l2probe.model import Dialect, Evidence
@@ -83,6 +84,10 @@ def by_bgp(evidence: Evidence) -> Iterator[str]:
             "BGP is on beside L2 announcements: what no policy selects may be announced by BGP, which was not looked "
             "at, so it is not called unannounced."
         )
+    found = [case for case in cases(evidence) if advertised(case) and routed(case)]
+    if found:
+        said = listing((f"{case.name} ({listing(advertised(case))})" for case in found), limit=NAMED)
+        yield f"Announced by BGP alone, so nobody need answer on the segment: {said}. Look from behind a router."
 
 
 def weaker_proof(evidence: Evidence) -> Iterator[str]:

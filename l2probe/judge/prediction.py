@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from l2probe.judge.announcement import BGP_CLASS, is_explained, switched_off
+from l2probe.judge.announcement import is_explained, switched_off
 from l2probe.judge.blackhole import remedy
 from l2probe.judge.case import Case, answered, cases, claims, exchanges, family, has_ready_backend, once, vips
 from l2probe.judge.existing import backend_nodes, blackhole_next, next_gaps, usable_nodes
@@ -18,8 +18,9 @@ from l2probe.judge.finding import about, finding
 from l2probe.judge.leases import LEASED, newest_by_holder, outlived
 from l2probe.judge.order import PREDICTED
 from l2probe.judge.owners import owners, silent
+from l2probe.judge.routes import announced_by_bgp, besides, is_bgp_on, routed
 from l2probe.judge.selection import correction, unmet_terms
-from l2probe.judge.versions import ANNOUNCES_IPV6, CILIUM, FOLLOWS_LOCAL, METALLB, is_cilium_before, names, setting
+from l2probe.judge.versions import ANNOUNCES_IPV6, CILIUM, FOLLOWS_LOCAL, METALLB, is_cilium_before, names
 from l2probe.judge.versions import version as version_of
 from l2probe.judge.words import a, count, listing, seconds
 from l2probe.model import Claim, Cluster, Evidence, Finding, Ip, Verdict
@@ -55,23 +56,8 @@ def unannounced(evidence: Evidence) -> tuple[tuple[Case, tuple[Ip, ...]], ...]:
     return tuple(
         (case, addresses)
         for case, addresses in foreseen(evidence)
-        if not lives(case) and case.service.load_balancer_class != BGP_CLASS and has_ready_backend(case) is not False
+        if not lives(case) and not routed(case) and has_ready_backend(case) is not False
     )
-
-
-def is_bgp_on(cluster: Cluster) -> bool:
-    """Whether Cilium announces by BGP too: then what no L2 policy selects may be announced all the same."""
-    return setting(cluster, "enable-bgp-control-plane") == "true"
-
-
-def announced_by_bgp(cluster: Cluster) -> bool:
-    """Whether BGP is on and L2 announcements are not: then their absence says nothing."""
-    return is_bgp_on(cluster) and cluster.announcing is False
-
-
-def besides(cluster: Cluster) -> str:
-    """Return what was not looked at and would announce without any of MetalLB's L2 objects, in words."""
-    return "Whether a BGPAdvertisement announces it was not looked at." if cluster.implementation == METALLB else ""
 
 
 def basis(evidence: Evidence) -> str:

@@ -8,6 +8,7 @@ from l2probe.judge.announcement import is_explained, silence, unanswered
 from l2probe.judge.case import Case, cases, claims, has_usable_backend
 from l2probe.judge.finding import about, finding
 from l2probe.judge.leases import claimed
+from l2probe.judge.routes import routed
 from l2probe.judge.versions import KUBE_VIP, METALLB, names
 from l2probe.judge.words import count, listing
 from l2probe.model import Evidence, Finding, Verdict
@@ -22,7 +23,7 @@ def unannounced_without_backend(evidence: Evidence) -> Iterator[Finding]:
     title = names(evidence.cluster).title
     for case in cases(evidence):
         addresses, history = unanswered(case), claims(case)
-        unclaimed = not (history and history[-1].holder)
+        unclaimed = not (history and history[-1].holder) and not routed(case)
         if has_usable_backend(case) is not False or not addresses or not unclaimed or not by_endpoint(case):
             continue
         besides = why_not_even_then(case)

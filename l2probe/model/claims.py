@@ -209,7 +209,7 @@ class Cluster:
     """What the cluster says it is. Everything here is a claim. None: not looked (or not allowed to).
 
     `stray_claims`: claims about Services that do not exist. `within`: the only namespace whose Services may be listed;
-    "" when all may, or none.
+    "" when all may, or none. `bgp`: what MetalLB announces to routers (BGPAdvertisement).
     """
 
     context: str | None = None
@@ -227,3 +227,4 @@ class Cluster:
     stray_claims: tuple[Claim, ...] | None = None
     controllers: tuple[Controller, ...] | None = None
     within: str = ""
+    bgp: tuple[AnnouncementPolicy, ...] | None = None

@@ -75,7 +75,7 @@ class MetallbPool(Part, frozen=True):
 
 
 class AdvertisementSpec(Part, frozen=True):
-    """spec of an L2Advertisement."""
+    """spec of an L2Advertisement; that of a BGPAdvertisement has no interfaces, and more that is not read."""
 
     ip_address_pools: list[str] | None = None
     node_selectors: list[Selector] | None = None
@@ -84,7 +84,7 @@ class AdvertisementSpec(Part, frozen=True):
 
 
 class Advertisement(Part, frozen=True):
-    """metallb.io/v1beta1 L2Advertisement."""
+    """metallb.io/v1beta1 L2Advertisement or BGPAdvertisement."""
 
     metadata: Meta
     spec: AdvertisementSpec = AdvertisementSpec()

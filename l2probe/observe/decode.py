@@ -293,7 +293,7 @@ def metallb_pool(item: custom.MetallbPool) -> Pool:
 
 
 def advertisement(item: custom.Advertisement) -> tuple[AnnouncementPolicy, ...]:
-    """Return an L2Advertisement as policies: one for each pair of its selectors, which are alternatives."""
+    """Return an L2 or BGP advertisement as policies: one for each pair of its selectors, which are alternatives."""
     spec = item.spec
     everything: tuple[objects.Selector | None, ...] = (None,)
     return tuple(

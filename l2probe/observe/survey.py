@@ -29,6 +29,7 @@ CILIUM_POOLS = Right(verb="list", resource="ciliumloadbalancerippools", group="c
 CILIUM_POLICIES = Right(verb="list", resource="ciliuml2announcementpolicies", group="cilium.io")
 METALLB_POOLS = Right(verb="list", resource="ipaddresspools", group=metallb.GROUP)
 ADVERTISEMENTS = Right(verb="list", resource="l2advertisements", group=metallb.GROUP)
+BGP_ADVERTISEMENTS = Right(verb="list", resource="bgpadvertisements", group=metallb.GROUP)
 PODS = Right(verb="list", resource="pods", namespace=kubevip.NAMESPACE)
 
 
@@ -156,6 +157,7 @@ def survey(transport: Transport, context: str | None, within: str = "") -> tuple
             within=within if within and not found_services.everywhere else "",
             missing_rights=tuple(dict.fromkeys(reader.missing)),
             controllers=controllers(raw),
+            bgp=bgp(reader) if announcer.name == metallb.NAME else None,
         ), announcer
 
 
@@ -294,6 +296,16 @@ def policies(raw: Raw, announcer: Announcer) -> tuple[AnnouncementPolicy, ...] |
         return None if ADVERTISEMENTS in raw.missing else tuple(found)
     found = [decode.cilium_policy(item) for item in raw.cilium_policies or ()]
     return None if CILIUM_POLICIES in raw.missing else tuple(found)
+
+
+def bgp(reader: Reader) -> tuple[AnnouncementPolicy, ...] | None:
+    """Return MetalLB's BGPAdvertisements; None when we may not read them, which costs nothing but the knowledge."""
+    path = f"/apis/{BGP_ADVERTISEMENTS.group}/v1beta1/{BGP_ADVERTISEMENTS.resource}"
+    try:
+        items = fetch_if_served(reader.transport, path, custom.Advertisement)
+    except NotAllowedError:
+        return None
+    return tuple(policy for item in items or () for policy in decode.advertisement(item))
 
 
 def controllers(raw: Raw) -> tuple[Controller, ...] | None:

@@ -194,6 +194,33 @@ def test_metallb_without_advertisement_lacks_a_policy(api: Api, kube: Connect) -
     assert (cluster.implementation, cluster.announcing, cluster.policies) == ("metallb", True, ())
 
 
+BGP_ADVERTISEMENTS = "GET /apis/metallb.io/v1beta1/bgpadvertisements"
+
+
+def test_what_metallb_announces_by_bgp_is_read(api: Api, kube: Connect) -> None:
+    """By name and pools; a kind that is not there is none of them."""
+    metallb(api)
+    none = kube().cluster().bgp
+    item = {"metadata": {"name": "routers"}, "spec": {"ipAddressPools": ["lan"], "peers": ["tor"]}}
+    api.on(BGP_ADVERTISEMENTS, reply({"items": [item], "metadata": {}}))
+
+    (found,) = kube().cluster().bgp or ()
+
+    assert none == ()
+    assert (found.name, found.pools) == ("routers", ("lan",))
+
+
+def test_bgp_that_may_not_be_read_costs_nothing_else(api: Api, kube: Connect) -> None:
+    """It stays unknown, and no right is called missing."""
+    metallb(api)
+    api.on(BGP_ADVERTISEMENTS, DENIED)
+
+    cluster = kube().cluster()
+
+    assert cluster.bgp is None
+    assert cluster.missing_rights == ()
+
+
 def test_alternative_selectors_of_an_advertisement_become_policies(api: Api, kube: Connect) -> None:
     """Several nodeSelectors mean: nodes that match any of them."""
     metallb(api)

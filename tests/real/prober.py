@@ -26,6 +26,7 @@ READS = (
     ("list", "ciliuml2announcementpolicies", "cilium.io"),
     ("list", "ipaddresspools", "metallb.io"),
     ("list", "l2advertisements", "metallb.io"),
+    ("list", "bgpadvertisements", "metallb.io"),
     ("list", "servicel2statuses", "metallb.io"),
     ("watch", "servicel2statuses", "metallb.io"),
 )
