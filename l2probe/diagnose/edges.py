@@ -59,7 +59,7 @@ class Api(Protocol):
         ...
 
     def addresses(self, services: Collection[Name]) -> Mapping[Name, tuple[Ip, ...]]:
-        """Return the ingress addresses that these Services have now; a Service that is gone is left out."""
+        """Return the ingress addresses that these Services have now; () of one that is gone, nothing of one untold."""
         ...
 
     def network_policies(self, namespace: str) -> tuple[tuple[NetworkPolicy, ...] | None, tuple[Right, ...]]:

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from l2probe.announcers import cilium, kubevip, metallb
 from l2probe.announcers.lease import Lease
@@ -89,29 +90,34 @@ class Reading:
         return next(iter(decode.load_balancers([found], self._slices(name))), None)
 
     def addresses(self, services: Collection[Name]) -> Mapping[Name, tuple[Ip, ...]]:
-        """Return the ingress addresses that these Services have now; a Service that is gone is left out."""
-        items = self._some(services) if len(services) <= SINGLY else self._all()
+        """Return the ingress addresses that these Services have now; () of one that is gone.
+
+        One that the server did not tell of is left out, so that it costs no other its reading.
+        """
+        return self._some(services) if len(services) <= SINGLY else self._all(services)
+
+    def _all(self, services: Iterable[Name]) -> dict[Name, tuple[Ip, ...]]:
+        items = fetch(self._transport, f"/api/v1{_inside(self._within)}/services", objects.ServiceObject)[0]
         found = {(item.metadata.namespace, item.metadata.name): decode.service(item, None).vips for item in items}
-        return {name: found[name] for name in services if name in found}
+        return {name: found.get(name, ()) for name in services}
 
-    def _all(self) -> Iterable[objects.ServiceObject]:
-        return fetch(self._transport, f"/api/v1{_inside(self._within)}/services", objects.ServiceObject)[0]
+    def _some(self, services: Collection[Name]) -> dict[Name, tuple[Ip, ...]]:
+        """Get each; who may only list (an audit needs no more) lists what was denied."""
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="addresses") as pool:
+            found = dict(zip(services, pool.map(self._now, services), strict=True))
+        told = {name: vips for name, vips in found.items() if isinstance(vips, tuple)}
+        if denied := [name for name, vips in found.items() if isinstance(vips, NotAllowedError)]:
+            with suppress(ClusterError):
+                told |= self._all(denied)
+        return told
 
-    def _some(self, services: Collection[Name]) -> Iterable[objects.ServiceObject]:
-        """Get each; who may only list (an audit needs no more) lists."""
+    def _now(self, name: Name) -> tuple[Ip, ...] | ClusterError:
         try:
-            with ThreadPoolExecutor(PARALLEL, thread_name_prefix="addresses") as pool:
-                return [item for item in pool.map(self._object, services) if item is not None]
-        except NotAllowedError:
-            return self._all()
-
-    def _object(self, name: Name) -> objects.ServiceObject | None:
-        try:
-            return self._transport.get(_path(name), objects.ServiceObject)
+            return decode.service(self._transport.get(_path(name), objects.ServiceObject), None).vips
         except StatusError as error:
-            if error.status == NOT_FOUND:
-                return None
-            raise
+            return () if error.status == NOT_FOUND else error
+        except ClusterError as error:
+            return error
 
     def network_policies(self, namespace: str) -> tuple[tuple[NetworkPolicy, ...] | None, tuple[Right, ...]]:
         """Return the policies that may concern a namespace's Pods, and the rights that were denied.

@@ -36,7 +36,7 @@ class Ingress(Protocol):
     """Tells which addresses Services have."""
 
     def addresses(self, services: Collection[Name]) -> Mapping[Name, tuple[Ip, ...]]:
-        """Return the ingress addresses that these Services have now; a Service that is gone is left out."""
+        """Return the ingress addresses that these Services have now; () of one that is gone, nothing of one untold."""
         ...
 
 

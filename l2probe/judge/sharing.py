@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from l2probe.judge.case import Case, cases, claims, family, once
-from l2probe.judge.controllers import case_history, returned
+from l2probe.judge.controllers import history, returned
 from l2probe.judge.finding import about, finding
 from l2probe.judge.owners import contenders
 from l2probe.judge.versions import CILIUM, METALLB, names
@@ -80,7 +80,7 @@ def _shared(address: Ip, services: Mapping[str, Service]) -> Shared:
 
 
 def address_moved(evidence: Evidence) -> Iterator[Finding]:
-    """A08: two Services own one address, or a Service has another one than before or than it asked for."""
+    """A08: two Services own one address, or a Service has another one than before or than it asked for, or no more."""
     at, homes = shared(evidence), {ip for node in evidence.cluster.nodes or () for ip in node.addresses}
     for case in cases(evidence):
         here = [at[vip] for vip in case.service.vips if vip in at]
@@ -91,6 +91,8 @@ def address_moved(evidence: Evidence) -> Iterator[Finding]:
         # Nodes' own addresses, as ServiceLB and Node IPAM give them, follow the Pods, and all Services have the same.
         elif moved := {old: new for old, new in left_behind(case).items() if not {old, new} & homes}:
             yield changed(case, moved)
+        elif (lost := withdrawn(case)) and not homes.intersection(lost):
+            yield taken_away(case, lost)
         elif unasked := [one for one in here if one.keyless and one.address not in homes and allocates(evidence)]:
             yield not_asked_for(evidence, case, unasked)
         elif missed := not_given(case):
@@ -127,15 +129,44 @@ def is_still(case: Case) -> bool:
     return len(case.trials) == 1 and not case.trials[0].ingress
 
 
+def states(case: Case) -> list[tuple[Ip, ...]]:
+    """Return the addresses that the Service had, in the order in which they were read; () where it had none.
+
+    A diagnosis keeps the Service as it was read first, and what was read later beside it.
+    """
+    return [ips for trial in case.trials for ips in trial.ingress or (trial.service.vips,)]
+
+
 def left_behind(case: Case) -> dict[Ip, Ip]:
     """Return each address that was replaced by another of its family while the Service was looked at."""
     if is_still(case) or returned(case):
         return {}
-    seen = [ips for ips in (*case_history(case), *(trial.service.vips for trial in case.trials)) if ips]
-    now = case.service.vips
+    seen = [ips for ips in states(case) if ips]
+    now = seen[-1] if seen else ()
     old = dict.fromkeys(ip for ips in seen for ip in ips if ip not in now)
     new = {family(ip): ip for ip in now if not all(ip in ips for ips in seen)}
     return {ip: new[family(ip)] for ip in old if family(ip) in new}
+
+
+def withdrawn(case: Case) -> tuple[Ip, ...]:
+    """Return the addresses that an existing Service had before it had none, or was deleted, and did not get again."""
+    seen = states(case)
+    if any(trial.own for trial in case.trials) or seen[-1]:
+        return ()
+    return next((ips for ips in reversed(seen) if ips), ())
+
+
+def taken_away(case: Case, lost: Sequence[Ip]) -> Finding:
+    """A08: the Service has no address any more, so who asks for the one that it had finds nobody."""
+    return finding(
+        "A08",
+        Verdict.FAIL,
+        says=f"{case.name} had {listing(lost)} and lost it while it was looked at: the API told no address at the end.",
+        because=[f"Read one after the other: {history(case)}."],
+        remedy="See whether the Service still exists (kubectl get svc), and its conditions and events: a pool that no "
+        "longer selects it, or is disabled, and another loadBalancerClass take the address away.",
+        subject=about(case, lost),
+    )
 
 
 def changed(case: Case, moved: Mapping[Ip, Ip]) -> Finding:

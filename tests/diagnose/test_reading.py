@@ -153,15 +153,27 @@ def shop_service(name: str, ip: str) -> dict[str, object]:
 
 
 def test_addresses_are_read_again_one_by_one_or_as_a_list(api: Api, reading: Reading) -> None:
-    """A few Services by name, many in one list; one that is gone is left out."""
+    """A few Services by name, many in one list; one that is gone has no address."""
     api.on(SERVICE, reply(shop_service("api", "198.51.100.40")))
     api.on("GET /api/v1/services", reply(listed(shop_service("api", "198.51.100.41"))))
 
     few = reading.addresses([API, ("shop", "gone")])
     many = reading.addresses([API, *(("shop", f"s{n}") for n in range(40))])
 
-    assert few == {API: ("198.51.100.40",)}
-    assert many == {API: ("198.51.100.41",)}
+    assert few == {API: ("198.51.100.40",), ("shop", "gone"): ()}
+    assert many == {API: ("198.51.100.41",), **{("shop", f"s{n}"): () for n in range(40)}}
+
+
+def test_a_service_that_the_server_does_not_tell_of_costs_no_other_its_reading(api: Api, reading: Reading) -> None:
+    """An error, or a denial where the list is denied too, leaves out that Service alone: no address is no reading."""
+    api.on(SERVICE, reply(shop_service("api", "198.51.100.40")))
+    api.on(f"{SERVICE}-broken", status(422, "cannot"))
+    api.on(f"{SERVICE}-denied", status(403, "forbidden"))
+    api.on("GET /api/v1/services", DENIED)
+
+    found = reading.addresses([API, ("shop", "api-broken"), ("shop", "api-denied"), ("shop", "gone")])
+
+    assert found == {API: ("198.51.100.40",), ("shop", "gone"): ()}
 
 
 def test_what_was_limited_to_a_namespace_stays_so(api: Api, reading: Reading) -> None:

@@ -11,7 +11,7 @@ from l2probe.judge.ranges import widened
 from l2probe.judge.takeover import parsed
 from l2probe.model import Admission, Condition, Datapath, Evidence, Finding, Ip, Outcome, Pool, Requirement, Verdict
 from tests.judge import objects
-from tests.judge.diagnosed import API, ONE, THREE, TWO, WEB, diagnosed, with_trial
+from tests.judge.diagnosed import API, ONE, THREE, TWO, WEB, diagnosed, unheard, with_trial
 from tests.judge.evidence import CLIENT, NODES, node_address
 from tests.judge.test_existing import causes, only
 
@@ -228,6 +228,26 @@ def test_an_address_that_was_replaced_is_a_failure() -> None:
     assert (of(moved, "A08") or (None,))[0] is Verdict.FAIL
     assert f"{old} became {API.vips[0]}" in only(moved, "A08").says
     assert "A08" not in codes(grown)
+
+
+def test_an_address_changed_from_what_was_read_first_to_what_was_read_last() -> None:
+    """A diagnosis keeps the Service as it was first; what the server told stands, though it told no more after it."""
+    new = Ip("198.51.100.60")
+    for later in ((new,),), ((new,), ()):
+        moved = with_trial(diagnosed(), "api", objects.ingress(API.vips, *later))
+
+        assert f"{API.vips[0]} became {new}" in only(moved, "A08").says
+        assert only(moved, "A08").verdict is Verdict.FAIL
+
+
+def test_an_address_that_was_taken_away_is_a_failure() -> None:
+    """The Service had one and has none at the end: nobody is accused of the silence. One that came again is none."""
+    lost = with_trial(unheard(diagnosed()), "api", objects.ingress(API.vips, ()))
+    found = [one for one in judge(lost) if one.subject.name == "api"]
+
+    assert [(one.code, one.consequence_of) for one in found] == [("A08", None), ("B07", "A08")]
+    assert "lost it while it was looked at" in found[0].says
+    assert "A08" not in codes(with_trial(diagnosed(), "api", objects.ingress(API.vips, (), API.vips)))
 
 
 def test_another_address_than_was_asked_for_is_a_warning() -> None:
