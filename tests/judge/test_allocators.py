@@ -9,7 +9,7 @@ import pytest
 from l2probe.judge import judge
 from l2probe.judge.allocators import meaning
 from l2probe.model import Condition, Finding, Pool
-from tests.judge.test_codes import pending, with_cluster
+from tests.judge.broken import pending, with_cluster
 from tests.lab.controllers.recorded import items
 
 RECORDED = {

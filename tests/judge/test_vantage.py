@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from l2probe.judge import judge
 from l2probe.judge.vantage import deaf_interface
 from l2probe.model import Evidence, Finding
+from tests.judge.broken import with_vantage
 from tests.judge.evidence import family, healthy, node_replies, silent
 from tests.judge.shapes import of_family
 
@@ -50,3 +52,12 @@ def test_a_family_that_nobody_has_is_not_asked_for() -> None:
     assert "IPv4" not in found(six).says
     assert "no node has an IPv6 address to ask for" in found(bare).says
     assert list(deaf_interface(deaf(4, 6))) == []
+
+
+def test_a_wrong_interface_is_not_called_a_router() -> None:
+    """Without a gateway on that interface nothing is behind a router: the interface is named as the wrong one."""
+    (found,) = (f for f in judge(with_vantage(healthy(), on_link=False, interface="eth1")) if f.code == "V02")
+
+    assert found.says.startswith("eth1 is not on the segment of all of 198.51.100.40")
+    assert "router there leads on" in found.says
+    assert found.remedy.startswith("Leave out --interface")
