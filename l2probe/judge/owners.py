@@ -284,12 +284,16 @@ def is_everywhere(evidence: Evidence, owner: Owner) -> bool:
 
 @once
 def nodes_beside(evidence: Evidence) -> Mapping[Mac, frozenset[NodeName]]:
-    """Return for each MAC that no node owns the nodes that answered for the same address at the same time, anywhere."""
+    """Return for each MAC that no node owns the nodes that answered for the same address at the same time, anywhere.
+
+    Where several did for one address it may have been handed over, and the MAC with it: such an address tells nothing.
+    """
     found: dict[Mac, set[NodeName]] = {}
     for case in cases(evidence):
         for vip in vips(case):
             for owner in strangers(case, vip):
-                found.setdefault(owner.macs[0], set()).update(companions(case, vip, owner))
+                if len(beside := companions(case, vip, owner)) == 1:
+                    found.setdefault(owner.macs[0], set()).update(beside)
     return {mac: frozenset(nodes) for mac, nodes in found.items()}
 
 

@@ -91,6 +91,23 @@ def test_a_router_that_answers_for_nodes_too_is_not_accused() -> None:
     assert causes(proxied) == [("V06", Verdict.UNKNOWN)]
 
 
+def test_an_address_that_was_just_handed_over_tells_nothing() -> None:
+    """The MAC overlaps with both nodes, and the time was too short to see who stopped: UNKNOWN."""
+    late = tuple(reply(vip, mac(THREE), T0 + 0.24) for vip in API.vips)
+    moved = with_trial(
+        beside(diagnosed(), "api"),
+        "api",
+        lambda one: replace(
+            one,
+            replies=(*(one.replies or ()), *late),
+            claims=(lease("api", ONE, T0), lease("api", THREE, T0 + 0.22)),
+        ),
+    )
+
+    assert ("C03", Verdict.FAIL) not in causes(moved)
+    assert "V06" in {one.code for one in judge(moved)}
+
+
 def test_a_nic_that_left_with_its_node_is_not_beside_the_next_one() -> None:
     """A MAC that overlaps with the new announcer for a moment and then is silent was not at two nodes at once."""
     seen = beside(diagnosed(), "api")
