@@ -139,7 +139,7 @@ def survey(transport: Transport, context: str | None, within: str = "") -> tuple
         slices = reader.within(SLICES, "/apis/discovery.k8s.io/v1", objects.SliceObject, within)
         raw = _read_announcers(reader)
         announcer = identify(raw, reader)
-        found_services, found_nodes = services.result(), nodes.result()
+        found_services, found_slices, found_nodes = services.result(), slices.result(), nodes.result()
         return Cluster(
             context=context,
             server_version=version.result(),
@@ -153,7 +153,7 @@ def survey(transport: Transport, context: str | None, within: str = "") -> tuple
             nodes=None if found_nodes is None else tuple(decode.node(item) for item in found_nodes),
             services=None
             if found_services.items is None
-            else decode.load_balancers(found_services.items, slices.result().items),
+            else decode.load_balancers(found_services.items, found_slices.items),
             within=within if within and not found_services.everywhere else "",
             missing_rights=tuple(dict.fromkeys(reader.missing)),
             controllers=controllers(raw),
