@@ -100,8 +100,15 @@ def clocks(state: str, last: Claim | None) -> str:
 
 def lives(case: Case) -> bool:
     """Whether the last claim names a holder and is renewed."""
-    history = claims(case)
-    return bool(history and history[-1].holder and not unrenewed(case, history[-1]))
+    return case.name in _living(case.evidence)
+
+
+@once
+def _living(evidence: Evidence) -> frozenset[str]:
+    each = ((case, claims(case)) for case in cases(evidence))
+    return frozenset(
+        case.name for case, history in each if history and history[-1].holder and not unrenewed(case, history[-1])
+    )
 
 
 def feature_off_foreseen(evidence: Evidence) -> Iterator[Finding]:

@@ -142,15 +142,15 @@ def service(item: objects.ServiceObject, backends: tuple[Backend, ...] | None) -
         sharing_key=sharing_key(meta.annotations),
         source_ranges=tuple([text.strip() for text in spec.load_balancer_source_ranges or ()]),
         selector=pairs(spec.selector),
-        ranges_refuse=annotated(item, RANGES_POLICY) == "deny",
-        beyond="true" in {annotated(item, key) for key in GLOBAL},
-        forwarding=FORWARDING.get(annotated(item, FORWARDING_MODE)),
+        ranges_refuse=annotated(meta.annotations, RANGES_POLICY) == "deny",
+        beyond="true" in [annotated(meta.annotations, key) for key in GLOBAL],
+        forwarding=FORWARDING.get(annotated(meta.annotations, FORWARDING_MODE)),
     )
 
 
-def annotated(item: objects.ServiceObject, key: str) -> str:
+def annotated(annotations: Mapping[str, str] | None, key: str) -> str:
     """Return the value of one of Cilium's annotations, which are read without regard to case; "" without it."""
-    return (item.metadata.annotations or {}).get(key, "").lower()
+    return annotations[key].lower() if annotations and key in annotations else ""
 
 
 def wanted(item: objects.ServiceObject) -> tuple[Ip, ...]:
