@@ -71,8 +71,13 @@ def talk(
     Nobody waits for `dead` lanes: what gave no answer with all Pods behind it gives none with one of them.
     """
     lanes = tuple(lane for lane in subject.targets() if lane not in dead)
-    settled = bool(lanes) and _converge(stage, lanes, frozenset(pod.name for pod in pods))
-    return exchange(stage, list(_requests(subject, full=full))), settled
+    settled, foreign = _converge(stage, lanes, frozenset(pod.name for pod in pods)) if lanes else (False, ())
+    return (*foreign, *exchange(stage, list(_requests(subject, full=full)))), settled
+
+
+def wrong(tried: Iterable[Exchange]) -> tuple[Exchange, ...]:
+    """Return what something else than our Pods answered: no datapath that is still following explains that."""
+    return tuple(one for one in tried if one.outcome is Outcome.WRONG_ANSWER)
 
 
 def _requests(subject: Subject, *, full: bool) -> tuple[Request, ...]:
@@ -90,23 +95,25 @@ def dead_lanes(tried: Iterable[Exchange]) -> frozenset[Lane]:
     return frozenset((one.flow, one.vip) for one in seen) - alive
 
 
-def _converge(stage: Stage, lanes: Sequence[Lane], pods: frozenset[str]) -> bool:
-    """Wait until all answers on every flow come from exactly these Pods; False when they do not.
+def _converge(stage: Stage, lanes: Sequence[Lane], pods: frozenset[str]) -> tuple[bool, tuple[Exchange, ...]]:
+    """Wait until all answers on every flow come from exactly these Pods; False when they do not, and wrong answers.
 
-    These attempts are no evidence: nodes follow the EndpointSlices one after the other, and a connection that is under
+    Other attempts are no evidence: nodes follow the EndpointSlices one after the other, and a connection that is under
     way when one of them does may be reset. One answer proves nothing, for the old backends include the new one.
     """
     started = stage.edges.now()
     trying = [request(flow, vip, SMALL_BYTES, CONVERGE_TIMEOUT) for flow, vip in lanes for _ in range(SURE_EXCHANGES)]
     alive: set[Lane] = set()
+    foreign: list[Exchange] = []
     while stage.edges.now() - started < CONVERGE_SECONDS:
         tried = exchange(stage, trying)
         stage.edges.check()
-        wrong = {(one.flow, one.vip) for one in tried if one.outcome is not Outcome.ANSWERED or one.pod not in pods}
+        foreign += wrong(tried)
+        late = {(one.flow, one.vip) for one in tried if one.outcome is not Outcome.ANSWERED or one.pod not in pods}
         alive |= {(one.flow, one.vip) for one in tried if one.outcome is Outcome.ANSWERED}
-        if not wrong and len({one.pod for one in tried}) >= min(len(pods), SURE_PODS):
-            return True
-        if not alive & wrong and stage.edges.now() - started >= DEAD_SECONDS:
-            return False
+        if not late and len({one.pod for one in tried}) >= min(len(pods), SURE_PODS):
+            return True, tuple(foreign)
+        if not alive & late and stage.edges.now() - started >= DEAD_SECONDS:
+            break
         stage.edges.pause(0.1)
-    return False
+    return False, tuple(foreign)

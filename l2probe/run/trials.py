@@ -85,7 +85,8 @@ def _placed(stage: Stage, subject: Subject, place: Placement, before: Sequence[T
     blackhole = subject.question.policy is TrafficPolicy.LOCAL and place is Placement.OFF_ANNOUNCER
     knocks = [request(flow, vip, SMALL_BYTES) for flow, vip in subject.targets()] if blackhole else []
     stage.edges.say(f"{subject.name}: trying with the Pod on {target.node} ({spot.place}).")
-    if knocks:
+    contested = any(reply.node is None for reply in before[-1].replies or ())
+    if knocks and not contested:  # a stranger may be the one whom this host's kernel believes first
         acquaint(stage, knocks)
     started = stage.edges.now()
     if not stage.point(subject.name, (target,)):

@@ -43,6 +43,7 @@ from l2probe.workload.manifests import Workload
 
 T = TypeVar("T")
 CLIENT = Ip("198.51.100.100")
+STRANGER = Mac("02:00:00:00:00:c8")
 NODES = tuple(
     Node(name=NodeName(f"node-{n}"), addresses=(Ip(f"198.51.100.1{n}"), Ip(f"2001:db8:1::1{n}")), ready=True)
     for n in (1, 2, 3)
@@ -86,6 +87,7 @@ class World:
     slow_datapath: float = 0.0
     slow_endpoints: float = 0.0
     mixed: bool = False
+    hijacked: int = 0
     nodes: tuple[Node, ...] = NODES
     fail: tuple[str, int] | None = None
     error: BaseException = field(default_factory=lambda: ClusterError("The API server answered 500.", "Try again."))
@@ -98,6 +100,7 @@ class World:
     selected: dict[str, tuple[str | None, float]] = field(default_factory=dict)
     created: dict[str, float] = field(default_factory=dict)
     first_met: dict[Ip, float] = field(default_factory=dict)
+    hijacks: list[Ip] = field(default_factory=list)
     frames: list[NeighbourReply] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     interrupted: threading.Event = field(default_factory=threading.Event)
@@ -406,7 +409,9 @@ class FakeWire:
             number = self.world.announcer(self.world.service_of(address))
         if number is None or self.world.deaf:
             return []
-        return [self.world.told(address, number, "multicast" if ":" in address else "broadcast")]
+        told = self.world.told(address, number, "multicast" if ":" in address else "broadcast")
+        is_service = not any(address in node.addresses for node in NODES)
+        return [told, replace(told, mac=STRANGER)] if self.world.hijacked and is_service else [told]
 
     def neighbours(self, addresses: Collection[Ip]) -> tuple[NeighbourReply, ...]:
         """Return what was heard."""
@@ -504,6 +509,9 @@ class FakeTraffic:
             return replace(base, outcome=Outcome.REFUSED_ICMP, icmp=(3, 3))
         if world.dead or (world.silent and not world.remembered):
             return base
+        if world.hijacked > len(world.hijacks):
+            world.hijacks.append(request.vip)
+            return replace(base, outcome=Outcome.WRONG_ANSWER)
         pod = self._pod(chosen, since)
         number = world.node_number(pod)
         if "local" in service and number != 1 and chosen:
@@ -519,7 +527,9 @@ def map_nodes(
     replies: Sequence[NeighbourReply], node_replies: Sequence[NeighbourReply], nodes: Sequence[Node]
 ) -> tuple[NeighbourReply, ...]:
     """Name the nodes by their MACs."""
-    return tuple(replace(reply, node=NodeName(f"node-{reply.mac[-1]}")) for reply in replies)
+    return tuple(
+        reply if reply.mac == STRANGER else replace(reply, node=NodeName(f"node-{reply.mac[-1]}")) for reply in replies
+    )
 
 
 SMOKE = Suite(

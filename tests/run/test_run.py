@@ -184,6 +184,27 @@ def test_a_lease_that_moves_before_the_endpoint_slices_are_seen_has_moved_all_th
     assert off.observed_seconds >= 8.0
 
 
+def test_what_a_stranger_answers_is_evidence_while_the_datapath_still_converges() -> None:
+    """Nothing but another machine gives a wrong answer; only lost attempts are the datapath's own."""
+    world = World(hijacked=3, slow_datapath=0.5)
+
+    found = trials(run(only(Question(name="source")), world.edges()), "one-source")[Placement.ANY]
+
+    said = [one.outcome for one in found.exchanges or ()]
+    assert (said.count(Outcome.WRONG_ANSWER), said[0]) == (3, Outcome.WRONG_ANSWER)
+    assert set(said[3:]) == {Outcome.ANSWERED}
+
+
+def test_a_contested_address_is_met_first_when_the_pod_is_gone() -> None:
+    """Whom this host's kernel believes then shows who the stranger is; no entry of the announcer stands before it."""
+    world = World(hijacked=1)
+
+    off = trials(run(only(LOCAL), world.edges()), "one-local")[Placement.OFF_ANNOUNCER]
+
+    assert min(world.first_met.values()) >= world.selected["one-local"][1]
+    assert Outcome.WRONG_ANSWER in {one.outcome for one in off.exchanges or ()}
+
+
 def test_local_unannounced_leaves_the_wire_silent() -> None:
     """Asked again after the change, nobody has the address any more."""
     off = trials(run(only(LOCAL), World(local="unannounced").edges()), "one-local")[Placement.OFF_ANNOUNCER]
