@@ -207,12 +207,12 @@ def _pick(
     After an upgrade the lease of the older name may still lie there.
     """
     now = time.time()
-    held = {service: [name for name in names if name in leases] for service, names in wanted.items()}
-    known = {name for names in held.values() for name in names}
-    found = {
-        service: (read(decode.lease(_newest([leases[name] for name in names])), now),) if names else ()
-        for service, names in held.items()
-    }
+    found: dict[Name, tuple[Claim, ...]] = {}
+    known: set[Name] = set()
+    for service, names in wanted.items():
+        held = [name for name in names if name in leases]
+        known.update(held)
+        found[service] = (read(decode.lease(_newest([leases[name] for name in held])), now),) if held else ()
     strays = (lease for name, lease in leases.items() if name not in known and ours(name))
     return found, tuple(read(decode.lease(lease), now) for lease in strays)
 

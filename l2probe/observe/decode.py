@@ -156,7 +156,7 @@ def annotated(annotations: Mapping[str, str] | None, key: str) -> str:
 def wanted(item: objects.ServiceObject) -> tuple[Ip, ...]:
     """Return the addresses that a Service asks for; "0.0.0.0" asks for any (kube-vip: by DHCP)."""
     annotations = item.metadata.annotations or {}
-    if not item.spec.load_balancer_ip and annotations.keys().isdisjoint(WANTED):
+    if not item.spec.load_balancer_ip and (not annotations or annotations.keys().isdisjoint(WANTED)):
         return ()
     texts = [text for key in WANTED if key in annotations for text in annotations[key].split(",")]
     found = ips(text.strip() for text in (*texts, item.spec.load_balancer_ip or ""))

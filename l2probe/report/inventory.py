@@ -76,7 +76,7 @@ def lines_of(evidence: Evidence) -> tuple[Line, ...]:
 
 def line_of(case: Case, findings: tuple[Finding, ...], wired: bool) -> Line:  # noqa: FBT001 - internal
     """Return one Service with its verdict: its worst finding; else what the wire proved, if it was asked."""
-    worst = max((one.verdict for one in findings), key=SEVERITY.index, default=None)
+    worst = max((one.verdict for one in findings), key=SEVERITY.index) if findings else None
     if worst is None and wired and vips(case):
         worst = Verdict.PASS if proven(case) else Verdict.UNKNOWN
     return Line(case=case, verdict=worst, findings=findings)
@@ -126,8 +126,8 @@ def backends(trial: Trial) -> str:
     """Return how many of the ready backends stand on the announcer; a Pod with two addresses is one."""
     if trial.service.backends is None:
         return "not read"
-    ready = {(backend.node, backend.pod or backend.address) for backend in trial.service.backends if backend.ready}
-    here = "?" if trial.announcer is None else str(sum(node == trial.announcer for node, _ in ready))
+    ready = {backend.pod or backend.address: backend.node for backend in trial.service.backends if backend.ready}
+    here = "?" if trial.announcer is None else [*ready.values()].count(trial.announcer)
     return f"{here} of {len(ready)}"
 
 
