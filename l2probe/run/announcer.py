@@ -54,7 +54,8 @@ def await_renewal(stage: Stage, name: str) -> None:
 def ask_alone(stage: Stage, vips: Sequence[Ip], since: float) -> None:
     """Ask every node alone for what nobody has answered for since a Unix time: some hear no broadcast, or no multicast.
 
-    What is answered stays with the wire. Raises WireError.
+    Who answers only then is called once more, for it may have begun to answer just now. What is answered stays with the
+    wire. Raises WireError.
     """
     if stage.wire is None or stage.ground.vantage.interface is None:
         return
@@ -68,6 +69,9 @@ def ask_alone(stage: Stage, vips: Sequence[Ip], since: float) -> None:
             for mac in macs:
                 solicitor.ask(address, mac)
         stage.edges.pause(ALONE_SECONDS)
+    late = {reply.ip for reply in stage.wire.neighbours(silent) if reply.at >= since and reply.solicited}
+    if late:
+        stage.wire.ask([vip for vip in silent if vip in late])
 
 
 def _disputed(stage: Stage, name: str, vips: Sequence[Ip], replies: Sequence[NeighbourReply]) -> bool:

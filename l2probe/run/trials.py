@@ -60,6 +60,7 @@ def _first(stage: Stage, subject: Subject) -> Trial:
     await_announcer(stage, subject.name, subject.vips)
     silent = stage.heard(subject.vips, started) == ()
     ask_alone(stage, subject.vips, started)
+    silent = silent and not any(reply.asked != "unicast" for reply in stage.heard(subject.vips, started) or ())
     pods = stage.ready_pods()
 
     def act() -> Acted:

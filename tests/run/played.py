@@ -70,6 +70,7 @@ class World:
     holding_node: int | None = None
     silent: bool = False
     hard_of_hearing: bool = False
+    waking: bool = False
     dead: bool = False
     refuses: Collection[int] = ()
     remembered: bool = False
@@ -443,6 +444,7 @@ class FakeSolicitor:
         if number is not None and mac.endswith(f":0{number}"):
             with self.world.lock:
                 self.world.frames.append(self.world.told(address, number, "unicast"))
+                self.world.hard_of_hearing &= not self.world.waking
 
 
 class FakeTraffic:

@@ -234,6 +234,16 @@ def test_nodes_are_asked_alone_for_what_nobody_answered() -> None:
     assert [one.code for one in found if one.code[0] == "B"] == ["B11", "B12"]
 
 
+def test_an_announcer_that_has_only_just_begun_to_answer_hears_all_there_is() -> None:
+    """What was answered alone only because it was asked last is called once more before anybody is accused."""
+    world = World(hard_of_hearing=True, waking=True)
+
+    found = judge(run(only(Question(name="source", place=(Placement.ANY,))), world.edges()).evidence)
+
+    assert world.calls["solicit"] == 1
+    assert [one.code for one in found if one.code[0] == "B"] == []
+
+
 def test_nodes_are_not_asked_alone_for_what_was_answered() -> None:
     """A healthy cluster is asked no more than it need be."""
     world = World()
