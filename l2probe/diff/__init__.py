@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from l2probe.diff.addresses import addresses
 from l2probe.diff.change import OUR_NAMESPACE, Change, Effect, by_rank, changed, named
 from l2probe.judge.case import Case, cases, claims, vips
+from l2probe.judge.order import SEVERITY
 from l2probe.judge.owners import owners
 from l2probe.judge.words import listing
 from l2probe.model import Evidence, Finding, Flow, LocalPolicy, NodeName, Report, Source, Verdict
 
 __all__ = ["Change", "Effect", "compare", "got_worse"]
 
-SEVERITY = (Verdict.PASS, Verdict.WARN, Verdict.UNKNOWN, Verdict.FAIL)
 SOURCES = {Source.NEVER: 0, Source.ON_ANNOUNCER_ONLY: 1, Source.ALWAYS: 2}
 LOCALS = {
     LocalPolicy.DROPPED: 0,
