@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -110,29 +111,20 @@ def _edges(wanted: AuditWanted, progress: Progress) -> Edges:
     from l2probe.audit.edges import Edges  # noqa: PLC0415 - with the edges' libraries
     from l2probe.cli.wiring import reading, surroundings  # noqa: PLC0415 - likewise
 
-    beside = surroundings(wanted, progress)
-    return Edges(**beside, api=reading(wanted), sweep=_sweep, ask_alone=_ask_alone, open_wire=_open_wire, knock=_knock)
+    return Edges(
+        **surroundings(wanted, progress),
+        api=reading(wanted),
+        sweep=_lazily("l2probe.observe.sweep", "sweep"),
+        ask_alone=_lazily("l2probe.observe.sweep", "ask_alone"),
+        open_wire=_lazily("l2probe.observe.wire", "open_wire"),
+        knock=_lazily("l2probe.diagnose.knocking", "knock"),
+    )
 
 
-def _open_wire(interface: str) -> Any:  # noqa: ANN401 - observe.wire.Wire, whose scapy only --on-wire needs
-    from l2probe.observe.wire import open_wire  # noqa: PLC0415 - see above
+def _lazily(module: str, name: str) -> Callable[..., Any]:
+    """Return a function that is imported when it is called: sockets and scapy, which only --on-wire needs."""
 
-    return open_wire(interface)
+    def call(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever that function takes and returns
+        return getattr(importlib.import_module(module), name)(*args, **named)
 
-
-def _sweep(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - observe.sweep.sweep, which only --on-wire needs
-    from l2probe.observe.sweep import sweep  # noqa: PLC0415 - see above
-
-    return sweep(*args, **named)
-
-
-def _ask_alone(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - observe.sweep.ask_alone, likewise
-    from l2probe.observe.sweep import ask_alone  # noqa: PLC0415 - see above
-
-    return ask_alone(*args, **named)
-
-
-def _knock(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - diagnose.knocking.knock, which only --on-wire needs
-    from l2probe.diagnose.knocking import knock  # noqa: PLC0415 - see above
-
-    return knock(*args, **named)
+    return call
